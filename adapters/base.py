@@ -1,0 +1,173 @@
+"""The boundary between Teller and a platform.
+
+An adapter verifies and parses what its platform sends into `InboundEvent`s and hands them to its
+`Host`; and it turns `OutboundMessage`s into the platform's calls. Nothing outside an adapter's own
+folder knows its platform's wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from aiohttp import web
+
+from bot.types import (
+    Conversation,
+    Delivery,
+    Draft,
+    InboundEvent,
+    Language,
+    OutboundMessage,
+)
+
+__all__ = ["Adapter", "Attachment", "Capabilities", "Health", "Host", "Line", "TextUnit"]
+
+TextUnit = Literal["characters", "utf16", "utf8"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can do. What it can't, its encoder degrades."""
+
+    streaming: bool = False
+    """A growing draft can be shown (`Adapter.draft`)."""
+    editing: bool = False
+    buttons: bool = False
+    cards: bool = False
+    images: bool = False
+    files: bool = False
+    typing: bool = False
+    threads: bool = False
+    proactive: bool = False
+    """A conversation can be written to without its having just written."""
+    text_limit: int = 4000
+    """Longest single text, in `text_unit`; longer ones are split at sentence ends."""
+    text_unit: TextUnit = "characters"
+    reply_window: float | None = None
+    """Seconds after a customer's message in which the platform accepts replies; None: no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A fetched attachment."""
+
+    name: str
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a conversation as its customer sees it."""
+
+    id: str
+    """Event id or idempotency key."""
+    role: Literal["customer", "bot", "staff"]
+    at: datetime
+    event: InboundEvent | None = None
+    """Set for `customer`."""
+    message: OutboundMessage | None = None
+    """Set for `bot` and `staff`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    ok: bool
+    detail: str = ""
+
+
+class Host(Protocol):
+    """What Teller offers an adapter."""
+
+    async def accept(self, event: InboundEvent, raw: bytes = b"") -> bool:
+        """Store the event durably. True: new; False: already known. Acknowledge only after this.
+
+        Raises:
+            StoreBusy, QueueFull: nothing was stored; answer 503 so that the platform retries.
+        """
+        ...
+
+    async def transcript(self, conversation: Conversation, *, limit: int = 100) -> list[Line]:
+        """The latest lines, oldest first, accepted but unanswered customer messages included."""
+        ...
+
+    async def outgoing(self, conversation: Conversation, *, after: int) -> list[tuple[int, OutboundMessage]]:
+        """Messages released to this conversation with a number above `after`, in order. Numbers
+        grow within a conversation and are stable, so they serve as Last-Event-ID."""
+        ...
+
+    async def keep_attachment(self, conversation: Conversation, attachment: Attachment) -> str:
+        """Store an uploaded attachment; returns its reference.
+
+        Raises:
+            StoreBusy: nothing was stored.
+        """
+        ...
+
+    async def attachment(self, conversation: Conversation, ref: str) -> Attachment:
+        """A kept attachment of this very conversation.
+
+        Raises:
+            UnknownAttachment: no such one here.
+        """
+        ...
+
+    async def push(self, topic: str, payload: bytes) -> None:
+        """Tell all processes that run this adapter something transient (lossy)."""
+        ...
+
+    def pushed(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Listen to `push` from any process, this one included."""
+        ...
+
+    def now(self) -> datetime: ...
+
+    def new_id(self) -> str:
+        """A fresh unique id, for correlation; never for `event_id`."""
+        ...
+
+
+class Adapter(Protocol):
+    """One account on one platform."""
+
+    name: str
+    """The platform, as in `Conversation.platform`."""
+    account: str
+    capabilities: Capabilities
+
+    def routes(self) -> list[web.RouteDef]:
+        """HTTP routes this adapter serves, if any."""
+        ...
+
+    async def start(self, host: Host) -> None:
+        """Begin receiving (for an intake process) — sockets, polling. Routes serve from now on."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop receiving; let what is being accepted finish."""
+        ...
+
+    async def send(self, message: OutboundMessage) -> Delivery:
+        """Deliver one message, degraded to what the platform can show.
+
+        Raises:
+            RetryLater, SendRefused, SendAmbiguous
+        """
+        ...
+
+    async def draft(self, draft: Draft) -> None:
+        """Show a growing preview; best effort, never raises for the platform's sake."""
+        ...
+
+    async def typing(self, conversation: Conversation, language: Language) -> None:
+        """Show that an answer is being prepared; best effort."""
+        ...
+
+    async def health(self) -> Health: ...
+
+
+Sleep = Callable[[float], Awaitable[None]]

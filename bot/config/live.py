@@ -1,0 +1,111 @@
+"""The configuration in force: loaded, swapped whole on a good change, kept on a bad one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from watchfiles import awatch
+
+from bot.config.models import Config
+from bot.config.secrets import resolve
+from bot.config.source import load_yaml, parse
+from bot.errors import ConfigError
+
+__all__ = ["LiveConfig", "Loaded", "load"]
+
+log = structlog.get_logger(__name__)
+
+NEEDS_RESTART = ("server", "store", "bus", "platforms", "inference", "data_dir")
+"""Sections that are wired up once; a change in them waits for the next start, and says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One version of the configuration."""
+
+    config: Config
+    path: Path
+    version: str
+    """First 12 hex digits of the file's SHA-256."""
+
+    def resolve(self, path: Path) -> Path:
+        """A path from the file, relative to the file."""
+        return path if path.is_absolute() else (self.path.parent / path).resolve()
+
+    @property
+    def knowledge_path(self) -> Path:
+        return self.resolve(self.config.knowledge.path)
+
+    @property
+    def data_dir(self) -> Path:
+        return self.resolve(self.config.data_dir)
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL with an SQLite path made absolute."""
+        url = self.config.store.url
+        if not url.startswith("sqlite:///"):
+            return url
+        return "sqlite:///" + str(self.resolve(Path(url.removeprefix("sqlite:///"))))
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
+    """Read and validate `teller.yaml`.
+
+    Raises:
+        ConfigError: with file, line and what to write instead.
+    """
+    path = path.resolve()
+    document = load_yaml(path)
+    config = parse(resolve(document, environment), Config)
+    return Loaded(config, path, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+
+
+class LiveConfig:
+    """Holds the active version and replaces it when the file changes.
+
+    Readers take `current` once per piece of work, so no turn sees half a change.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.current = loaded
+        self.error = ""
+        """Why the newest file isn't in force; empty when it is."""
+
+    @property
+    def config(self) -> Config:
+        return self.current.config
+
+    def reload(self) -> bool:
+        """Read the file again. False (and the last good version stays) if it is wrong."""
+        try:
+            loaded = load(self.current.path)
+        except ConfigError as error:
+            self.error = str(error)
+            log.error("config.refused", error=self.error, still_active=self.current.version)
+            return False
+        self.error = ""
+        if loaded.version != self.current.version:
+            before, self.current = self.current, loaded
+            waiting = [
+                name for name in NEEDS_RESTART if getattr(before.config, name) != getattr(loaded.config, name)
+            ]
+            log.info("config.active", version=loaded.version, was=before.version)
+            if waiting:
+                log.warning("config.needs_restart", sections=waiting)
+        return True
+
+    async def watch(self, on_knowledge: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+        """Follow changes of the file and of the knowledge folder until `stop` is set."""
+        folder = self.current.path.parent
+        async for changes in awatch(folder, stop_event=stop, debounce=200, step=50, recursive=True):
+            paths = [Path(name) for _, name in changes]
+            if self.current.path in paths:
+                self.reload()
+            if any(path.is_relative_to(self.current.knowledge_path) for path in paths):
+                await on_knowledge()

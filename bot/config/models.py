@@ -1,0 +1,202 @@
+"""What `config/teller.yaml` may say. Every default is a working one; unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+
+__all__ = [
+    "Answers",
+    "Bank",
+    "Bus",
+    "Config",
+    "HttpPlatform",
+    "Inference",
+    "Knowledge",
+    "Limits",
+    "Localised",
+    "Log",
+    "Platforms",
+    "Retrieval",
+    "Server",
+    "Store",
+    "Turns",
+    "WebPlatform",
+]
+
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Localised(Section):
+    """A text that customers see, in both languages."""
+
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    def __getitem__(self, language: Literal["zh", "en"]) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+class Bank(Section):
+    """Who is speaking."""
+
+    name: Localised = Localised(zh="澜湾银行", en="Lanwan Bank")
+    greeting: Localised = Localised(
+        zh="您好，这里是澜湾银行。账户、银行卡、转账、贷款、理财的问题，直接问我就好。",
+        en="Hello, this is Lanwan Bank. Ask me about accounts, cards, transfers, loans or investments.",
+    )
+    hotline: str = "000-95501"
+    suggestions: tuple[Localised, ...] = ()
+    """Questions offered when a chat is new and when Teller doesn't know an answer."""
+
+
+class Server(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes any free port."""
+
+
+class Store(Section):
+    url: str = "sqlite:///../data/teller.db"
+    """`sqlite:///path` (relative to the file that says it) or `postgresql://user:password@host/name`."""
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return url
+
+
+class Bus(Section):
+    url: str = "memory://"
+    """`memory://` inside one process, or `nats://host:port` between several."""
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        if url != "memory://" and not url.startswith("nats://"):
+            raise ValueError("must be memory:// or start with nats://")
+        return url
+
+
+class WebPlatform(Section):
+    """Teller's own web chat, at the server's root."""
+
+    enabled: bool = True
+    upload_limit_mb: Annotated[float, Field(gt=0, le=100)] = 8
+    body_limit_kb: Positive = 256
+    secure_cookies: bool = False
+    """True where customers reach the page by https through a proxy."""
+
+
+class HttpPlatform(Section):
+    """The bank's own app or any system that posts signed JSON (docs/http.md)."""
+
+    enabled: bool = False
+    account: str = "default"
+    secret: SecretStr = SecretStr("")
+    deliver_url: HttpUrl | None = None
+    timeout_s: Seconds = 10
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if secret.get_secret_value() and len(secret.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters")
+        return secret
+
+
+class Platforms(Section):
+    web: WebPlatform = WebPlatform()
+    http: HttpPlatform = HttpPlatform()
+
+
+class Knowledge(Section):
+    path: Path = Path("knowledge")
+    """Folder with `entries/`, `facts/` and `documents/`, relative to the file that says it."""
+
+
+class Retrieval(Section):
+    dense: bool = True
+    """False searches by words and characters alone: instant start, weaker on paraphrases."""
+    min_confidence: Share = 0.5
+    """Below this calibrated probability Teller says that it doesn't know."""
+    ask_confidence: Share = 0.3
+    """Between this and `min_confidence` it offers the nearest questions as choices."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Retrieval:
+        if self.ask_confidence > self.min_confidence:
+            raise ValueError("ask_confidence must not be above min_confidence")
+        return self
+
+
+class Answers(Section):
+    generate: Literal["never", "when_needed", "always"] = "when_needed"
+    """`when_needed`: entries are quoted in the bank's own words; the model writes where an answer
+    must be drawn from a document or from the conversation."""
+    history: Annotated[int, Field(ge=0, le=50)] = 6
+    """Earlier exchanges that a follow-up may refer to."""
+    forget_after_minutes: Positive = 60
+    """A question that comes later than this begins a new subject."""
+
+
+class Inference(Section):
+    enabled: bool = True
+    model: str = "packaged"
+    """`packaged`, a folder, or a Hugging Face model id."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: Positive | None = None
+    max_batch: Positive = 16
+    max_waiting: Positive = 64
+    max_tokens: Positive = 160
+    deadline_s: Seconds = 20
+
+
+class Limits(Section):
+    message_chars: Positive = 4000
+    queue: Positive = 10_000
+    """Accepted but unanswered events, over all conversations; beyond it intake answers 503."""
+
+
+class Turns(Section):
+    concurrency: Positive = 32
+    lease_s: Seconds = 30
+    tries: Positive = 5
+    """Failed tries after which one event is parked as a dead letter and the conversation goes on."""
+    retry_s: Seconds = 0.5
+    """First pause before another try; doubles each time."""
+    shutdown_s: Seconds = 20
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Config(Section):
+    """The whole of `config/teller.yaml`."""
+
+    bank: Bank = Bank()
+    server: Server = Server()
+    store: Store = Store()
+    bus: Bus = Bus()
+    platforms: Platforms = Platforms()
+    knowledge: Knowledge = Knowledge()
+    retrieval: Retrieval = Retrieval()
+    answers: Answers = Answers()
+    inference: Inference = Inference()
+    limits: Limits = Limits()
+    turns: Turns = Turns()
+    log: Log = Log()
+    data_dir: Path = Path("../data")
+    """Where caches and the embedded database lie, relative to the file that says it."""

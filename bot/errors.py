@@ -1,0 +1,114 @@
+"""Every error that Teller raises on purpose.
+
+    TellerError
+    ├── ConfigError             a file an operator edits is wrong (has `problems`)
+    ├── StoreError
+    │   ├── StoreBusy           the database is locked, full or gone: answer 503, acknowledge nothing
+    │   └── LeaseLost           another worker holds the conversation now: drop what was computed
+    ├── BusError                nobody answers a request, or the answer broke off
+    ├── QueueFull               more is waiting than we promise to hold: answer 503
+    ├── UnknownAttachment       an attachment reference that is not (or no longer) kept
+    ├── AttachmentRefused       too large, or of a type that isn't taken (says which is)
+    ├── InferenceUnavailable    the worker is absent, dead, overloaded or late: answer verbatim
+    └── SendError               a platform refused a message
+        ├── RetryLater          … for now (`retry_after` seconds, for this chat only)
+        ├── SendRefused         … for good (blocked, gone, malformed)
+        └── SendAmbiguous       … or perhaps not: it timed out after it may have been accepted
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "AttachmentRefused",
+    "BusError",
+    "ConfigError",
+    "InferenceUnavailable",
+    "LeaseLost",
+    "Problem",
+    "QueueFull",
+    "RetryLater",
+    "SendAmbiguous",
+    "SendError",
+    "SendRefused",
+    "StoreBusy",
+    "StoreError",
+    "TellerError",
+    "UnknownAttachment",
+]
+
+
+class TellerError(Exception):
+    """Base of Teller's own errors; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in one place of one file."""
+
+    file: str
+    line: int
+    """1-based; 0 where the whole file is meant."""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class ConfigError(TellerError):
+    """A configuration or knowledge file is wrong."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class StoreError(TellerError):
+    pass
+
+
+class StoreBusy(StoreError):
+    pass
+
+
+class LeaseLost(StoreError):
+    pass
+
+
+class BusError(TellerError):
+    pass
+
+
+class QueueFull(TellerError):
+    pass
+
+
+class UnknownAttachment(TellerError):
+    pass
+
+
+class AttachmentRefused(TellerError):
+    pass
+
+
+class InferenceUnavailable(TellerError):
+    pass
+
+
+class SendError(TellerError):
+    pass
+
+
+class RetryLater(SendError):
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SendRefused(SendError):
+    pass
+
+
+class SendAmbiguous(SendError):
+    pass

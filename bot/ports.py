@@ -1,0 +1,83 @@
+"""What the core asks of the rooms it doesn't import. The composition root supplies each.
+
+Adapters implement the protocols of `adapters.base`; these are the inference side and the ambient
+things (clock, ids) that tests replace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bot.types import Exchange, GenerateRequest, Language, Passage, SearchResult
+
+__all__ = ["Clock", "Generator", "Guard", "Ids", "Retriever", "Verdict"]
+
+Clock = Callable[[], datetime]
+"""Now, timezone-aware UTC."""
+Ids = Callable[[], str]
+"""A fresh unique id, sortable by time."""
+
+
+class Retriever(Protocol):
+    """Finds the passages that answer a question. Lives in the turn's own process: it needs no
+    torch, and it must answer when the worker can't."""
+
+    @property
+    def version(self) -> str:
+        """Hash of the knowledge now served."""
+        ...
+
+    async def search(
+        self,
+        question: str,
+        *,
+        language: Language,
+        history: Sequence[Exchange] = (),
+        limit: int = 5,
+    ) -> SearchResult:
+        """Search in `language`; a follow-up is resolved against `history` (oldest first)."""
+        ...
+
+    def passage(self, id: str, language: Language) -> Passage | None:
+        """The passage with that id, in that language or else in the other one."""
+        ...
+
+
+class Generator(Protocol):
+    """Writes a grounded answer. May be absent, dead or slow at any time."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    def generate(self, request: GenerateRequest) -> AsyncIterator[str]:
+        """Text pieces as they are made; closing the iterator cancels the work.
+
+        Raises:
+            InferenceUnavailable: not ready, overloaded, or past the deadline.
+        """
+        ...
+
+
+class Verdict(Protocol):
+    """The guard's finding on a reply."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    @property
+    def reason(self) -> str:
+        """Which check failed and on what (a figure or a term, never a whole message)."""
+        ...
+
+
+class Guard(Protocol):
+    """Holds a generated reply against the passages it was to be grounded on."""
+
+    def check(self, reply: str, passages: Sequence[Passage], *, question: str = "") -> Verdict: ...
+
+    def safe_prefix(self, partial: str) -> int:
+        """How many leading characters of a growing reply can be checked and shown: the tail that
+        may still become part of a number, address or word is held back."""
+        ...

@@ -1,0 +1,76 @@
+"""Engines: SQLite tuned for durability, PostgreSQL as it is; and what their errors mean to us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import StoreBusy
+
+__all__ = ["make_engine", "store_errors"]
+
+BUSY_MS = 4000
+"""How long SQLite waits for another process's write before the write is refused as busy."""
+
+
+def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
+    """An async engine for `sqlite:///path` or `postgresql://…`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(
+            parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, connect_args={"timeout": busy_ms / 1000}
+        )
+        _tune_sqlite(engine)
+        return engine
+    return create_async_engine(
+        parsed.set(drivername="postgresql+asyncpg"), pool_size=8, pool_pre_ping=True, pool_timeout=busy_ms / 1000
+    )
+
+
+def _tune_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        # The driver must not open transactions by itself: we begin them, IMMEDIATE for writes.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:
+        # A deferred transaction that turns into a writer can't wait for the lock: it fails at once.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn "locked", "disk full", "read-only" and "connection lost" into StoreBusy."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, ConnectionError, OSError) as error:
+        # 40xxx: a deadlock or serialisation conflict. The database is well; the caller tries again.
+        if str(getattr(getattr(error, "orig", None), "sqlstate", "")).startswith("40"):
+            raise
+        raise StoreBusy(f"the database can't take this now: {_reason(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreBusy("the connection to the database was lost") from error
+        raise
+
+
+def _reason(error: SQLAlchemyError | OSError) -> str:
+    """The driver's own words, without the statement and its parameters (they hold messages)."""
+    original = getattr(error, "orig", None)
+    return str(original if original is not None else error).split("\n", 1)[0]

@@ -1,0 +1,197 @@
+"""The inbox and the lease on a conversation: what was accepted, and who works on it.
+
+Plain functions of a connection, each meant to run inside one transaction of the `Writer`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.errors import LeaseLost, QueueFull
+from bot.store.schema import NEW_SQL, conversations, dead_letters, inbox, raw_payloads
+from bot.types import Conversation, InboundEvent, decode, encode
+
+__all__ = ["Claim", "Owner", "accept", "claim", "fail", "finish", "fence", "park", "renew"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who speaks in a conversation: the bot (empty id) or a staff member."""
+
+    id: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on a conversation and the event to handle under it."""
+
+    inbox_id: int
+    event: InboundEvent
+    tries: int
+    """Failed tries so far."""
+    lease: int
+    """Fencing token."""
+    owner: Owner
+    state: dict[str, Any]
+    language: str
+
+
+def insert_or_ignore(connection: Connection, table: Any, values: dict[str, Any]) -> Any:
+    """`INSERT … ON CONFLICT DO NOTHING`, in either dialect."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).values(values).on_conflict_do_nothing()
+
+
+def accept(connection: Connection, event: InboundEvent, raw: bytes, queue_limit: int, now: float) -> bool:
+    """Store one event. False if it is known already.
+
+    Raises:
+        QueueFull: `queue_limit` events wait; the caller answers 503.
+    """
+    key = event.conversation.key
+    values = {
+        "platform": event.platform,
+        "account": event.account,
+        "event_id": event.event_id,
+        "conversation": key,
+        "event": encode(event).decode(),
+        "received_at": now,
+    }
+    inserted = connection.execute(insert_or_ignore(connection, inbox, values).returning(inbox.c.id)).scalar()
+    if inserted is None:
+        return False
+    waiting = connection.execute(select(func.count()).select_from(inbox).where(text(NEW_SQL))).scalar_one()
+    if waiting > queue_limit:
+        raise QueueFull(f"{queue_limit} messages wait already; try again in a moment")
+    if raw:
+        payload = {"ref": event.raw_ref or event.correlation_id, "body": raw, "received_at": now}
+        connection.execute(insert_or_ignore(connection, raw_payloads, payload))
+    open_conversation(connection, event.conversation, now)
+    connection.execute(
+        update(conversations)
+        .where(conversations.c.key == key)
+        .values(head=func.coalesce(conversations.c.head, inserted))
+    )
+    return True
+
+
+def open_conversation(connection: Connection, conversation: Conversation, now: float) -> None:
+    values = {"key": conversation.key, "conversation": encode(conversation).decode(), "created_at": now}
+    connection.execute(insert_or_ignore(connection, conversations, values))
+
+
+def claim(connection: Connection, now: float, lease_s: float, limit: int) -> list[Claim]:
+    """Lease up to `limit` conversations that have something waiting, oldest event first.
+
+    Each comes with its lowest unfinished event: order inside a conversation is strict, and
+    different conversations run side by side.
+    """
+    ready = (
+        select(
+            conversations.c.key,
+            conversations.c.lease,
+            conversations.c.owner,
+            conversations.c.owner_version,
+            conversations.c.state,
+            conversations.c.language,
+            inbox.c.id,
+            inbox.c.event,
+            inbox.c.tries,
+        )
+        .join(inbox, inbox.c.id == conversations.c.head)
+        .where(conversations.c.head.is_not(None), conversations.c.ready_at <= now)
+        .order_by(conversations.c.head)
+        .limit(limit)
+        .with_for_update(of=conversations, skip_locked=True)
+    )
+    claims = []
+    for row in connection.execute(ready).all():
+        connection.execute(
+            update(conversations)
+            .where(conversations.c.key == row.key)
+            .values(lease=row.lease + 1, ready_at=now + lease_s)
+        )
+        claims.append(
+            Claim(
+                inbox_id=row.id,
+                event=decode(row.event, InboundEvent),
+                tries=row.tries,
+                lease=row.lease + 1,
+                owner=Owner(row.owner, row.owner_version),
+                state=decode(row.state, dict),
+                language=row.language,
+            )
+        )
+    return claims
+
+
+def fence(connection: Connection, held: Claim) -> None:
+    """Lock the conversation and make sure that the lease is still ours.
+
+    Must come first in a transaction: what is read after it sees all that was committed before.
+
+    Raises:
+        LeaseLost
+    """
+    lease = connection.execute(
+        select(conversations.c.lease).where(conversations.c.key == held.event.conversation.key).with_for_update()
+    ).scalar()
+    if lease != held.lease:
+        raise LeaseLost("another worker has taken this conversation over")
+
+
+def renew(connection: Connection, held: Claim, until: float) -> None:
+    """Keep a lease while a long turn runs. Raises LeaseLost."""
+    fence(connection, held)
+    _set(connection, held, ready_at=until)
+
+
+def finish(connection: Connection, held: Claim, now: float, **changes: Any) -> None:
+    """Mark the event done and give the conversation back. The caller has fenced."""
+    connection.execute(update(inbox).where(inbox.c.id == held.inbox_id).values(status="done", done_at=now))
+    _advance(connection, held, **changes)
+
+
+def fail(connection: Connection, held: Claim, error: str, retry_at: float) -> None:
+    """Count a failed try; the same event comes again at `retry_at`. Raises LeaseLost."""
+    fence(connection, held)
+    connection.execute(
+        update(inbox).where(inbox.c.id == held.inbox_id).values(tries=inbox.c.tries + 1, error=error)
+    )
+    _set(connection, held, ready_at=retry_at)
+
+
+def park(connection: Connection, held: Claim, error: str, now: float) -> None:
+    """Put a poisonous event aside as a dead letter; the conversation goes on. The caller has fenced."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == held.inbox_id)
+        .values(status="dead", tries=inbox.c.tries + 1, error=error, done_at=now)
+    )
+    connection.execute(
+        insert(dead_letters).values(
+            kind="event", ref=held.inbox_id, conversation=held.event.conversation.key, reason=error, at=now
+        )
+    )
+    _advance(connection, held)
+
+
+def _advance(connection: Connection, held: Claim, **changes: Any) -> None:
+    """Move the conversation's head to its next unfinished event and end the lease."""
+    following = connection.execute(
+        select(func.min(inbox.c.id)).where(
+            inbox.c.conversation == held.event.conversation.key, text(NEW_SQL)
+        )
+    ).scalar()
+    _set(connection, held, head=following, ready_at=0.0, **changes)
+
+
+def _set(connection: Connection, held: Claim, **values: Any) -> None:
+    connection.execute(
+        update(conversations).where(conversations.c.key == held.event.conversation.key).values(**values)
+    )

@@ -1,0 +1,80 @@
+"""Dead letters: what failed too often, kept for a person to look at and to try again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, update
+
+from bot.store.schema import conversations, dead_letters, inbox, outbox
+
+__all__ = ["DeadLetter", "list_letters", "retry", "show"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    id: int
+    kind: str
+    """`event` (a turn failed) or `message` (a send failed)."""
+    conversation: str
+    reason: str
+    at: float
+    status: str
+    content: str = ""
+    """The event's or message's JSON; only from `show`."""
+
+
+def list_letters(connection: Connection, *, every: bool = False, limit: int = 200) -> list[DeadLetter]:
+    query = select(dead_letters).order_by(dead_letters.c.id.desc()).limit(limit)
+    if not every:
+        query = query.where(dead_letters.c.status == "open")
+    return [
+        DeadLetter(row.id, row.kind, row.conversation, row.reason, row.at, row.status)
+        for row in connection.execute(query)
+    ]
+
+
+def show(connection: Connection, id: int) -> DeadLetter | None:
+    row = connection.execute(select(dead_letters).where(dead_letters.c.id == id)).first()
+    if row is None:
+        return None
+    source = select(inbox.c.event).where(inbox.c.id == row.ref)
+    if row.kind == "message":
+        source = select(outbox.c.message).where(outbox.c.id == row.ref)
+    content = connection.execute(source).scalar() or ""
+    return DeadLetter(row.id, row.kind, row.conversation, row.reason, row.at, row.status, content)
+
+
+def retry(connection: Connection, id: int) -> bool:
+    """Put the event or message back in its queue. False if there is no open letter with that id.
+
+    An event comes back at its old place: before anything of its conversation that still waits.
+    """
+    row = connection.execute(
+        select(dead_letters).where(dead_letters.c.id == id, dead_letters.c.status == "open").with_for_update()
+    ).first()
+    if row is None:
+        return False
+    if row.kind == "message":
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.id == row.ref, outbox.c.status == "dead")
+            .values(status="pending", ready_at=0.0, tries=0)
+        )
+    else:
+        connection.execute(
+            select(conversations.c.lease).where(conversations.c.key == row.conversation).with_for_update()
+        )
+        connection.execute(
+            update(inbox).where(inbox.c.id == row.ref, inbox.c.status == "dead").values(status="new", tries=0)
+        )
+        head = select(func.min(inbox.c.id)).where(
+            inbox.c.conversation == row.conversation, inbox.c.status == "new"
+        )
+        connection.execute(
+            update(conversations)
+            .where(conversations.c.key == row.conversation)
+            .values(head=head.scalar_subquery())
+        )
+    connection.execute(update(dead_letters).where(dead_letters.c.id == id).values(status="retried"))
+    return True

