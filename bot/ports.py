@@ -6,18 +6,26 @@ things (clock, ids) that tests replace.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from bot.types import Exchange, GenerateRequest, Language, Passage, SearchResult
 
-__all__ = ["Clock", "Generator", "Guard", "Ids", "Retriever", "Verdict"]
+__all__ = ["Clock", "Generator", "Guard", "Ids", "Retriever", "ShowDraft", "Verdict", "no_draft"]
 
 Clock = Callable[[], datetime]
 """Now, timezone-aware UTC."""
 Ids = Callable[[], str]
 """A fresh unique id, sortable by time."""
+
+
+ShowDraft = Callable[[str], Awaitable[None]]
+"""Shows a customer the text so far of an answer that is being written."""
+
+
+async def no_draft(_text: str) -> None:
+    """For askers who don't stream."""
 
 
 class Retriever(Protocol):
@@ -75,7 +83,14 @@ class Verdict(Protocol):
 class Guard(Protocol):
     """Holds a generated reply against the passages it was to be grounded on."""
 
-    def check(self, reply: str, passages: Sequence[Passage], *, question: str = "") -> Verdict: ...
+    def check(self, reply: str, passages: Sequence[Passage], *, question: str = "") -> Verdict:
+        """The whole reply: figures, promises, language, groundedness, repetition."""
+        ...
+
+    def check_partial(self, prefix: str, passages: Sequence[Passage]) -> Verdict:
+        """What is about to be shown of a growing reply: the checks that can't be wrong early
+        (figures, promises, markers); cheap enough for every piece."""
+        ...
 
     def safe_prefix(self, partial: str) -> int:
         """How many leading characters of a growing reply can be checked and shown: the tail that

@@ -1,0 +1,5 @@
+"""FakePlatform: an in-memory platform for tests."""
+
+from adapters.fake.platform import FakePlatform
+
+__all__ = ["FakePlatform"]

@@ -1,9 +1,9 @@
 """A conversation's lines as the page reads them.
 
-    line  {id, role: customer|bot|staff, at: ISO 8601 UTC, parts: [part],
-           kind?, language?, n?            (bot and staff; n: its number in the stream)
-           value?}                         (customer: the pressed button's value)
-    part  the fields of bot.types' parts with `type`; what can be fetched also has `url`
+line  {id, role: customer|bot|staff, at: ISO 8601 UTC, parts: [part],
+       kind?, language?, n?            (bot and staff; n: its number in the stream)
+       value?}                         (customer: the pressed button's value)
+part  the fields of bot.types' parts with `type`; what can be fetched also has `url`
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _NOTHING_RUNS: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"

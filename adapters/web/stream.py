@@ -66,6 +66,8 @@ class Streams:
         self._stall = stall
         self._open: dict[str, dict[Mailbox, asyncio.BaseTransport | None]] = {}
         self._closing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __len__(self) -> int:
         return sum(len(mailboxes) for mailboxes in self._open.values())
@@ -93,7 +95,8 @@ class Streams:
             return
         for mailbox in self._open.get(push.chat, ()):
             if push.type == "draft":
-                mailbox.draft(push.key, encode({"key": push.key, "text": push.text, "sequence": push.sequence}))
+                shown = {"key": push.key, "text": push.text, "sequence": push.sequence}
+                mailbox.draft(push.key, encode(shown))
             elif push.type == "typing":
                 mailbox.type()
             else:
@@ -131,12 +134,15 @@ class Streams:
             raise Refusal(503, "busy", retry_after=5.0)
         mailbox = Mailbox()
         mailboxes[mailbox] = transport
+        self._idle.clear()
         try:
             yield mailbox
         finally:
             del mailboxes[mailbox]
             if not mailboxes:
                 self._open.pop(chat, None)
+            if not self._open:
+                self._idle.set()
 
     async def _follow(
         self,
@@ -147,28 +153,28 @@ class Streams:
         after: int,
     ) -> None:
         finished: deque[str] = deque(maxlen=64)
-        mailbox.hint()
+        owed = True
         while not mailbox.closed:
             waiting = mailbox.take()
-            pause = self._heartbeat
-            if waiting.hinted:
+            if owed or waiting.hinted:
                 try:
-                    for n, key, data in await self._released(conversation, host, after):
-                        await self._write(response, b"id: %d\nevent: message\ndata: %b\n\n" % (n, data))
-                        after = n
-                        finished.append(key)
+                    released = await self._released(conversation, host, after)
+                    owed = False
                 except StoreError:
-                    mailbox.hint()
-                    pause = min(pause, _RETRY_SECONDS)
-                    await asyncio.sleep(pause)
+                    released, owed = [], True
+                for n, key, data in released:
+                    await self._write(response, b"id: %d\nevent: message\ndata: %b\n\n" % (n, data))
+                    after = n
+                    finished.append(key)
             for key, data in waiting.drafts.items():
+                # A hint may overtake a draft; what is finished isn't drafted again.
                 if key not in finished:
                     await self._write(response, b"event: draft\ndata: %b\n\n" % data)
             if waiting.typing:
                 await self._write(response, b"event: typing\ndata: {}\n\n")
-            if not await mailbox.wait(pause):
+            if not await mailbox.wait(min(_RETRY_SECONDS, self._heartbeat) if owed else self._heartbeat):
                 await self._write(response, b": still here\n\n")
-                mailbox.hint()
+                owed = True
 
     async def _released(
         self, conversation: Conversation, host: Host, after: int
@@ -177,9 +183,8 @@ class Streams:
         if not released:
             return []
         # The transcript knows when each was said, and whether by a person.
-        lines = {
-            line.id: line for line in await host.transcript(conversation, limit=len(released) + 50) if line.message
-        }
+        transcript = await host.transcript(conversation, limit=len(released) + 50)
+        lines = {line.id: line for line in transcript if line.message}
         made = []
         for n, message in released:
             key = message.idempotency_key
@@ -202,8 +207,7 @@ class Streams:
                 mailbox.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_SECONDS):
-                while self._open:
-                    await asyncio.sleep(0.01)
+                await self._idle.wait()
         for mailboxes in self._open.values():
             for transport in mailboxes.values():
                 if isinstance(transport, asyncio.Transport):

@@ -10,6 +10,6 @@ async def open_bus(url: str) -> Bus:
     """Open `memory://` or `nats://host:port`. Raises BusError if it can't be reached."""
     if url == "memory://":
         return MemoryBus()
-    from bot.bus.nats import NatsBus  # noqa: PLC0415 (nats-py is imported only where it is used)
+    from bot.bus.nats import NatsBus
 
     return await NatsBus.connect(url)

@@ -15,7 +15,7 @@ from bot.errors import LeaseLost, QueueFull
 from bot.store.schema import NEW_SQL, conversations, dead_letters, inbox, raw_payloads
 from bot.types import Conversation, InboundEvent, decode, encode
 
-__all__ = ["Claim", "Owner", "accept", "claim", "fail", "finish", "fence", "park", "renew"]
+__all__ = ["Claim", "Owner", "accept", "claim", "end_leases", "fail", "finish", "fence", "park", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,15 @@ def park(connection: Connection, held: Claim, error: str, now: float) -> None:
         )
     )
     _advance(connection, held)
+
+
+def end_leases(connection: Connection) -> None:
+    """Make everything claimable at once, and every token that is still out there stale."""
+    connection.execute(
+        update(conversations)
+        .where(conversations.c.head.is_not(None))
+        .values(ready_at=0.0, lease=conversations.c.lease + 1)
+    )
 
 
 def _advance(connection: Connection, held: Claim, **changes: Any) -> None:

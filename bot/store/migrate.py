@@ -34,9 +34,9 @@ def _upgrade(connection: Connection) -> None:
     if found == HEAD:
         return
     # Alembic takes a while to import; most starts don't need it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

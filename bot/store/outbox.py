@@ -19,7 +19,7 @@ from bot.store.inbox import insert_or_ignore
 from bot.store.schema import OPEN_SQL, conversations, dead_letters, outbox
 from bot.types import OutboundMessage, decode, encode
 
-__all__ = ["Dispatch", "claim", "give_up", "later", "put", "refused", "sent"]
+__all__ = ["Dispatch", "claim", "end_leases", "give_up", "later", "put", "refused", "sent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,11 @@ def claim(connection: Connection, platforms: Sequence[str], now: float, lease_s:
         message = decode(row.message, OutboundMessage)
         taken.append(Dispatch(row.id, message, row.tries + 1, interrupted=row.status == "attempting"))
     return taken
+
+
+def end_leases(connection: Connection) -> None:
+    """Let interrupted attempts be looked at again at once."""
+    connection.execute(update(outbox).where(outbox.c.status == "attempting").values(ready_at=0.0))
 
 
 def sent(connection: Connection, dispatch: Dispatch, delivery: str, now: float) -> None:

@@ -153,6 +153,11 @@ class Store:
     async def exchanges(self, conversation: str, *, limit: int, since: float) -> list[Exchange]:
         return await self._read(lambda c: history.exchanges(c, conversation, limit, since))
 
+    async def recover(self) -> None:
+        """End all leases. Only for a process that knows itself alone on this database."""
+        await self._writer.run(inbox.end_leases)
+        await self._writer.run(outbox.end_leases)
+
     # ── sending ──
 
     async def claim_sends(

@@ -1,0 +1,301 @@
+"""The composition root: builds the rooms that a process's roles need, and runs them together.
+
+The only core module, besides the command line, that sees `bot`, `adapters` and `inference` at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+import structlog
+from aiohttp import web
+
+from adapters.base import Adapter
+from adapters.http import HttpAdapter
+from adapters.web import Localized, WebAdapter, WebSettings
+from bot.answering import Answering
+from bot.bus import Bus, open_bus
+from bot.config import Config, LiveConfig
+from bot.errors import ConfigError, StoreBusy
+from bot.health import Health, health_routes
+from bot.host import CounterHost
+from bot.ids import new_id, utc_now
+from bot.inference_link import BusGenerator, serve_generator
+from bot.lock import DataLock
+from bot.metrics import Metrics
+from bot.ports import Clock, Generator, Guard, Ids, Retriever
+from bot.rails import build_handler
+from bot.sender import Sender
+from bot.store import Store
+from bot.turns import Turns
+
+if TYPE_CHECKING:
+    from inference.client import WorkerSupervisor
+    from inference.retrieval.retriever import KnowledgeRetriever
+
+__all__ = ["ROLES", "App", "Role", "Rooms", "make_adapters", "make_guard", "make_retriever", "make_worker"]
+
+log = structlog.get_logger(__name__)
+
+Role = Literal["intake", "turns", "sender", "inference", "scheduler"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What a caller may put in another's place: tests do, and so can an embedding program."""
+
+    adapters: Sequence[Adapter] | None = None
+    generator: Generator | None = None
+    retriever: Retriever | None = None
+    guard: Guard | None = None
+    clock: Clock = utc_now
+    new_id: Ids = field(default=new_id)
+
+
+def make_adapters(config: Config) -> list[Adapter]:
+    """One adapter for each enabled platform."""
+    adapters: list[Adapter] = []
+    bank, page, http = config.bank, config.platforms.web, config.platforms.http
+    if page.enabled:
+        settings = WebSettings(
+            bank_name=Localized(bank.name.zh, bank.name.en),
+            greeting=Localized(bank.greeting.zh, bank.greeting.en),
+            suggestions=[Localized(s.zh, s.en) for s in bank.suggestions],
+            upload_limit_bytes=int(page.upload_limit_mb * 1024 * 1024),
+            body_limit_bytes=page.body_limit_kb * 1024,
+            secure_cookies=page.secure_cookies,
+        )
+        adapters.append(WebAdapter(settings))
+    if http.enabled:
+        adapters.append(
+            HttpAdapter(
+                http.secret.get_secret_value(),
+                str(http.deliver_url),
+                account=http.account,
+                timeout_s=http.timeout_s,
+            )
+        )
+    return adapters
+
+
+def make_retriever(live: LiveConfig) -> KnowledgeRetriever:
+    """The retriever over the configured knowledge; not loaded yet."""
+    from inference.retrieval.retriever import KnowledgeRetriever
+
+    return KnowledgeRetriever(
+        live.current.knowledge_path,
+        cache=live.current.data_dir / "cache" / "embeddings",
+        dense=live.config.retrieval.dense,
+    )
+
+
+def make_guard() -> Guard:
+    from inference.guard import ReplyGuard
+
+    return ReplyGuard()
+
+
+def make_worker(live: LiveConfig) -> WorkerSupervisor:
+    """The supervisor of an inference worker; not started yet."""
+    from inference.client import WorkerSettings, WorkerSupervisor
+
+    settings = live.config.inference
+    return WorkerSupervisor(
+        WorkerSettings(
+            model=settings.model,
+            cache=live.current.data_dir / "cache" / "models",
+            dtype=settings.dtype,
+            threads=settings.threads,
+            max_batch=settings.max_batch,
+            max_waiting=settings.max_waiting,
+        )
+    )
+
+
+class App:
+    """One `teller run` process.
+
+        app = App(live, roles)
+        async with app.running():
+            await app.stopped.wait()
+    """
+
+    def __init__(self, live: LiveConfig, roles: Sequence[Role] = ROLES, rooms: Rooms | None = None) -> None:
+        self.live = live
+        self.roles = frozenset(roles)
+        self.rooms = rooms or Rooms()
+        self.metrics = Metrics()
+        self.port = 0
+        """The port actually listened on."""
+        self.stopped = asyncio.Event()
+        self.store: Store
+        self.health: Health
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[App]:
+        """Start everything; on the way out stop it in order, within `turns.shutdown_s` seconds.
+
+        Raises:
+            ConfigError, StoreError, BusError: it can't be started.
+        """
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            yield self
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        live, rooms, config = self.live, self.rooms, self.live.config
+        self.store = await self._open_store(stack)
+        bus = await open_bus(config.bus.url)
+        stack.push_async_callback(bus.close)
+        retriever = rooms.retriever
+        if retriever is None and "turns" in self.roles:
+            retriever = await self._load_knowledge(stack)
+        adapters = list(rooms.adapters) if rooms.adapters is not None else make_adapters(config)
+        self.health = Health(live, self.store, retriever, adapters, self.roles, self.metrics)
+        generator = await self._link_generator(stack, bus)
+        host = CounterHost(self.store, bus, live, self.metrics, rooms.clock, rooms.new_id)
+        self.metrics.config.labels(live.current.version).set(1)
+
+        # Stopped in the opposite order: intake first, then turns, then sends, then the rest.
+        for adapter in adapters:
+            close = getattr(adapter, "close", None)
+            if close is not None:
+                stack.push_async_callback(close)
+        grace = config.turns.shutdown_s / 3
+        if "sender" in self.roles:
+            platforms = {adapter.name: adapter for adapter in adapters}
+            sender = Sender(
+                self.store, bus, platforms, self.metrics, rooms.clock, lease_s=config.turns.lease_s
+            )
+            self._work(stack, sender.run(), "sender", lambda: sender.stop(grace))
+        if "turns" in self.roles and retriever is not None:
+            answering = Answering(
+                retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id
+            )
+            turns = Turns(self.store, bus, live, build_handler(answering), self.metrics, rooms.clock)
+            self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
+        self._work(stack, self._watch(retriever), "watch", self._stop_watching)
+        self._work(stack, self.health.measure(), "health", None)
+        await self._serve(stack, adapters if "intake" in self.roles else [], host)
+        log.info(
+            "counter.open",
+            port=self.port,
+            roles=sorted(self.roles),
+            config=live.current.version,
+            knowledge=retriever.version if retriever else "",
+        )
+
+    # ── rooms ──
+
+    async def _open_store(self, stack: AsyncExitStack) -> Store:
+        url = self.live.current.store_url
+        embedded = url.startswith("sqlite:///")
+        if embedded:
+            lock = DataLock(self.live.current.data_dir / "teller.lock")
+            lock.take()
+            stack.callback(lock.release)
+        store = await Store.open(url)
+        stack.push_async_callback(store.close)
+        if embedded:
+            # The lock is ours, so whoever held leases in this database is dead.
+            await store.recover()
+        return store
+
+    async def _load_knowledge(self, stack: AsyncExitStack) -> KnowledgeRetriever:
+        retriever = make_retriever(self.live)
+        stack.callback(retriever.close)
+        await retriever.load()
+        return retriever
+
+    async def _link_generator(self, stack: AsyncExitStack, bus: Bus) -> Generator | None:
+        """Host a worker if that is our role; reach one over the bus if we run turns."""
+        config, rooms = self.live.config, self.rooms
+        if rooms.generator is not None:
+            return rooms.generator
+        if not config.inference.enabled:
+            return None
+        if "inference" in self.roles:
+            supervisor = make_worker(self.live)
+            await supervisor.start()
+            stack.push_async_callback(supervisor.stop)
+            await stack.enter_async_context(serve_generator(bus, supervisor))
+            self.health.supervisor = supervisor
+        if "turns" not in self.roles:
+            return None
+        generator = BusGenerator(bus, self.rooms.clock)
+        self._work(stack, generator.listen(), "inference-link", None)
+        self.health.generator = generator
+        return generator
+
+    async def _watch(self, retriever: Retriever | None) -> None:
+        async def reload_knowledge() -> None:
+            reload = getattr(retriever, "reload", None)
+            if retriever is None or reload is None:
+                return
+            try:
+                if await reload():
+                    log.info("knowledge.active", version=retriever.version)
+                self.health.knowledge_error = ""
+            except ConfigError as error:
+                self.health.knowledge_error = str(error)
+                log.error("knowledge.refused", error=str(error), still_active=retriever.version)
+
+        await self.live.watch(reload_knowledge, self.stopped)
+
+    async def _stop_watching(self) -> None:
+        self.stopped.set()
+
+    async def _serve(self, stack: AsyncExitStack, adapters: Sequence[Adapter], host: CounterHost) -> None:
+        application = web.Application(client_max_size=1 << 20)
+        application.add_routes(health_routes(self.health, self.metrics))
+        for adapter in adapters:
+            application.add_routes(adapter.routes())
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        for adapter in adapters:
+            await adapter.start(host)
+            stack.push_async_callback(adapter.stop)
+        server = self.live.config.server
+        site = web.TCPSite(runner, server.host, server.port)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+        async def close_intake() -> None:
+            host.stopping = True
+            self.health.stopping = True
+            await site.stop()
+
+        stack.push_async_callback(close_intake)
+
+    def _work(
+        self,
+        stack: AsyncExitStack,
+        work: object,
+        name: str,
+        stop: Callable[[], object] | None,
+    ) -> None:
+        """Run a task for as long as the app lives; if it breaks, the process ends rather than limps."""
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)  # type: ignore[arg-type]
+        task.add_done_callback(self._broke)
+
+        async def finish() -> None:
+            if stop is None:
+                task.cancel()
+            else:
+                await stop()  # type: ignore[misc]
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+        stack.push_async_callback(finish)
+
+    def _broke(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("room.broke", room=task.get_name(), exc_info=task.exception())
+            self.metrics.errors.labels(task.get_name(), type(task.exception()).__name__).inc()
+            self.stopped.set()

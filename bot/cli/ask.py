@@ -1,0 +1,166 @@
+"""`teller ask` and `teller chat`: the counter on the command line, without a store or a server."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from bot.bus import MemoryBus
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, open_config, run_async, say_line
+from bot.config import LiveConfig
+from bot.ids import new_id, utc_now
+from bot.logs import set_up_logs
+from bot.types import Buttons, Conversation, Exchange, InboundEvent, OutboundMessage, Sender, Sources, Text, encode
+
+__all__ = ["Counter", "ask", "chat"]
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="What a customer would write.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    model: Annotated[bool, typer.Option(help="Start the inference worker too, and wait for it.")] = False,
+) -> None:
+    """Answer one question, as a customer would get it."""
+    live = open_config(config)
+    set_up_logs(live.config.log.model_copy(update={"level": "error"}))
+    run_async(_ask(live, question, json=json, model=model))
+
+
+async def _ask(live: LiveConfig, question: str, *, json: bool, model: bool) -> None:
+    async with Counter.open(live, model=model) as counter:
+        told = await counter.tell(question)
+        if json:
+            say_line(encode(told.report).decode())
+        else:
+            print_message(told.message)
+
+
+def chat(
+    config: ConfigOption = DEFAULT_CONFIG,
+    model: Annotated[bool, typer.Option(help="Start the inference worker too.")] = False,
+) -> None:
+    """Talk with the counter; an empty line or Ctrl-D ends."""
+    live = open_config(config)
+    set_up_logs(live.config.log.model_copy(update={"level": "error"}))
+    run_async(_chat(live, model=model))
+
+
+async def _chat(live: LiveConfig, *, model: bool) -> None:
+    import asyncio
+
+    async with Counter.open(live, model=model) as counter:
+        say_line(live.config.bank.greeting.zh)
+        say_line(live.config.bank.greeting.en)
+        while True:
+            sys.stdout.write("\n> ")
+            sys.stdout.flush()
+            line = await asyncio.to_thread(sys.stdin.readline)
+            if not line.strip():
+                return
+            print_message((await counter.tell(line)).message)
+
+
+def print_message(message: OutboundMessage | None) -> None:
+    """A message as lines of text."""
+    for part in message.parts if message else ():
+        match part:
+            case Text():
+                say_line(part.text)
+            case Sources():
+                for citation in part.citations:
+                    say_line(f"  [{citation.id}] {citation.title}")
+            case Buttons():
+                say_line(part.prompt)
+                for button in part.choices:
+                    say_line(f"  · {button.label}")
+            case _:
+                pass
+
+
+@dataclass
+class Told:
+    """One answer, with the report that `--json` prints."""
+
+    message: OutboundMessage | None
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class Counter:
+    """The very rails that `teller run` uses, over memory instead of a store."""
+
+    def __init__(self, live: LiveConfig, handler: Any) -> None:
+        self._live = live
+        self._handler = handler
+        self._history: list[Exchange] = []
+        self._language = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, live: LiveConfig, *, model: bool = False) -> AsyncIterator[Counter]:
+        from bot.answering import Answering
+        from bot.app import make_guard, make_retriever, make_worker
+        from bot.metrics import Metrics
+        from bot.rails import build_handler
+
+        async with AsyncExitStack() as stack:
+            retriever = make_retriever(live)
+            stack.callback(retriever.close)
+            await retriever.load()
+            worker = None
+            if model and live.config.inference.enabled:
+                worker = make_worker(live)
+                await worker.start()
+                stack.push_async_callback(worker.stop)
+                await worker.wait_ready()
+            answering = Answering(retriever, make_guard(), worker, Metrics(), new_id)
+            yield cls(live, build_handler(answering))
+
+    async def tell(self, text: str) -> Told:
+        """Handle one message of the one customer there is."""
+        from bot.rails.base import Context
+
+        started, now = time.perf_counter(), utc_now()
+        event = InboundEvent(
+            event_id=new_id(),
+            conversation=Conversation("console", "local", "me"),
+            sender=Sender("me"),
+            kind="message",
+            parts=(Text(text),),
+            occurred_at=now,
+            received_at=now,
+            correlation_id=new_id(),
+        )
+        context = Context(self._live.config, history=tuple(self._history), known_language=self._language)
+        outcome = await self._handler(event, context)
+        latency = (time.perf_counter() - started) * 1000
+        self._language = outcome.language
+        message = outcome.messages[0] if outcome.messages else None
+        if message is not None:
+            self._history.append(Exchange(outcome.seen, message.text, outcome.passages))
+        return Told(message, report_of(message, outcome.audit[-1].data if outcome.audit else {}, latency))
+
+
+def report_of(message: OutboundMessage | None, facts: dict[str, Any], latency_ms: float) -> dict[str, Any]:
+    """The stable JSON of `teller ask --json`."""
+    citations = [c for p in (message.parts if message else ()) if isinstance(p, Sources) for c in p.citations]
+    choices = [b.label for p in (message.parts if message else ()) if isinstance(p, Buttons) for b in p.choices]
+    source = facts.get("source", "template")
+    return {
+        "text": message.text if message else "",
+        "language": message.language if message else "",
+        "citations": [{"id": c.id, "title": c.title, "excerpt": c.excerpt} for c in citations],
+        "choices": choices,
+        "action": "none",
+        "rules": [],
+        "intent": facts.get("intent") or None,
+        "confidence": facts.get("confidence", 0.0),
+        "source": source if source in ("verbatim", "generated", "flow", "handoff") else "template",
+        "latency_ms": round(latency_ms, 1),
+    }

@@ -1,0 +1,59 @@
+"""What the commands share: where the configuration is, how errors end, how async work runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from bot.config import LiveConfig, load
+from bot.errors import ConfigError, TellerError
+
+__all__ = ["ConfigOption", "ends_cleanly", "fail", "open_config", "run_async", "say_line"]
+
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="TELLER_CONFIG", help="The configuration file.")
+]
+DEFAULT_CONFIG = Path("config/teller.yaml")
+
+
+def say_line(text: str = "") -> None:
+    """One line on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    sys.stderr.write(message.rstrip() + "\n")
+    return typer.Exit(code)
+
+
+@contextmanager
+def ends_cleanly() -> Iterator[None]:
+    """Turn Teller's own errors into one message and an exit code: 2 for wrong files, else 1."""
+    try:
+        yield
+    except ConfigError as error:
+        raise fail(str(error), 2) from None
+    except TellerError as error:
+        raise fail(str(error), 1) from None
+
+
+def open_config(path: Path) -> LiveConfig:
+    """Load the configuration or end with exit code 2."""
+    with ends_cleanly():
+        return LiveConfig(load(path))
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    with ends_cleanly():
+        try:
+            return asyncio.run(work)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None

@@ -1,0 +1,70 @@
+"""`teller eval`: hold Teller against data. The last line is one JSON object of metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, open_config, run_async, say_line
+from bot.logs import set_up_logs
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Measure quality on data.", no_args_is_help=True)
+
+KbOption = Annotated[Path | None, typer.Option("--kb", help="JSONL: doc_id, question?, answer, answer_group?")]
+QueriesOption = Annotated[
+    Path | None, typer.Option("--queries", help="JSONL: query, gold_doc, gold_answer_group?")
+]
+
+
+@app.command()
+def retrieval(
+    kb: KbOption = None,
+    queries: QueriesOption = None,
+    paraphrases: Annotated[
+        Path | None, typer.Option("--paraphrases", help="JSONL: query, gold_doc; known wordings of entries")
+    ] = None,
+    failures: Annotated[int, typer.Option(help="Show that many failed queries.")] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Recall and rank of the right entry; without --kb, on held-out paraphrases of Teller's own knowledge."""
+    from inference.evaluation.retrieval import evaluate_own, evaluate_retrieval
+
+    _need_both(kb, queries)
+    with ends_cleanly():
+        if kb is not None and queries is not None:
+            report = evaluate_retrieval(kb, queries, paraphrases, failures=failures)
+        else:
+            live = open_config(config)
+            cache = live.current.data_dir / "cache" / "embeddings"
+            report = evaluate_own(live.current.knowledge_path, cache=cache, failures=failures)
+    for line in report.pop("failures", []):
+        say_line(str(line))
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+@app.command()
+def answers(
+    kb: KbOption = None,
+    queries: QueriesOption = None,
+    model: Annotated[bool, typer.Option(help="Let the model write where it would.")] = True,
+    limit: Annotated[int, typer.Option(help="Use at most this many queries; 0 for all.")] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Whole answers: how many are given, grounded, free of unsupported figures, and cite the right entry."""
+    from bot.evaluation import evaluate_answers
+
+    _need_both(kb, queries)
+    live = open_config(config)
+    set_up_logs(live.config.log.model_copy(update={"level": "error"}))
+    report = run_async(evaluate_answers(live, kb, queries, model=model, limit=limit))
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+def _need_both(kb: Path | None, queries: Path | None) -> None:
+    if (kb is None) != (queries is None):
+        raise typer.BadParameter("give --kb and --queries together, or neither")

@@ -1,0 +1,138 @@
+"""`/healthz`, `/readyz` and `/metrics`: is it alive, can it work, and what is it doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from bot.config import LiveConfig
+from bot.errors import StoreBusy
+from bot.metrics import Metrics
+from bot.ports import Generator, Retriever
+from bot.store import Store
+
+__all__ = ["Health", "health_routes"]
+
+MEASURE_S = 2.0
+
+
+class AdapterHealth(Protocol):
+    name: str
+
+    async def health(self) -> Any: ...
+
+
+class Supervisor(Protocol):
+    """The part of the worker's supervisor that is shown."""
+
+    def status(self) -> Any: ...
+    def stats(self) -> Any: ...
+
+
+class Health:
+    """What `/readyz` knows."""
+
+    def __init__(
+        self,
+        live: LiveConfig,
+        store: Store,
+        retriever: Retriever | None,
+        adapters: Sequence[AdapterHealth],
+        roles: frozenset[str],
+        metrics: Metrics,
+    ) -> None:
+        self._live = live
+        self._store = store
+        self._retriever = retriever
+        self._adapters = adapters
+        self._roles = roles
+        self._metrics = metrics
+        self.supervisor: Supervisor | None = None
+        self.generator: Generator | None = None
+        self.knowledge_error = ""
+        self.stopping = False
+
+    async def ready(self) -> tuple[bool, dict[str, Any]]:
+        """(can it work, the whole picture). Without the model it works, and says `verbatim`."""
+        store = await self._store_state()
+        ready = not self.stopping and store == "ok"
+        loaded = self._live.current
+        report: dict[str, Any] = {
+            "ready": ready,
+            "stopping": self.stopping,
+            "roles": sorted(self._roles),
+            "config": {"version": loaded.version, "error": self._live.error},
+            "store": store,
+            "platforms": {
+                adapter.name: {"ok": state.ok, "detail": state.detail}
+                for adapter in self._adapters
+                for state in [await adapter.health()]
+            },
+        }
+        if self._retriever is not None:
+            report["knowledge"] = {"version": self._retriever.version, "error": self.knowledge_error}
+            generating = self.generator is not None and self.generator.ready
+            report["answers"] = "generated" if generating else "verbatim"
+        if self.supervisor is not None:
+            report["inference"] = _plain(self.supervisor.status())
+        elif not loaded.config.inference.enabled:
+            report["inference"] = {"state": "off"}
+        return ready, report
+
+    async def _store_state(self) -> str:
+        try:
+            async with asyncio.timeout(3):
+                await self._store.ping()
+        except (StoreBusy, TimeoutError) as error:
+            return f"unavailable: {error or 'no answer in 3 s'}"
+        return "ok"
+
+    async def measure(self) -> None:
+        """Keep the gauges true until cancelled."""
+        counted: dict[str, float] = {}
+        while True:
+            try:
+                depths = await self._store.depths()
+                for queue in ("inbox", "outbox", "dead_letters"):
+                    self._metrics.depth.labels(queue).set(getattr(depths, queue))
+            except StoreBusy:
+                self._metrics.errors.labels("measure", "StoreBusy").inc()
+            generating = self.generator is not None and self.generator.ready
+            self._metrics.inference_up.set(1 if generating else 0)
+            if self.supervisor is not None:
+                self._count(_plain(self.supervisor.status()), _plain(self.supervisor.stats()), counted)
+            await asyncio.sleep(MEASURE_S)
+
+    def _count(self, status: dict[str, Any], stats: dict[str, Any], counted: dict[str, float]) -> None:
+        self._metrics.inference_restarts.set(status.get("restarts", 0))
+        for kind, key in (("generated", "tokens_generated"), ("prompt", "tokens_prompt")):
+            value = float(stats.get(key, 0))
+            # A restarted worker counts from zero again.
+            before = counted.get(key, 0.0)
+            self._metrics.tokens.labels(kind).inc(value - before if value >= before else value)
+            counted[key] = value
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    fields = getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", ())
+    return {name: getattr(value, name) for name in fields}
+
+
+def health_routes(health: Health, metrics: Metrics) -> list[web.RouteDef]:
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def readyz(_request: web.Request) -> web.Response:
+        ready, report = await health.ready()
+        return web.json_response(report, status=200 if ready else 503)
+
+    async def show(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)]

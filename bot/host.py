@@ -1,0 +1,98 @@
+"""What the core offers to adapters: durable intake, transcripts, attachments and transient pushes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+
+from adapters.base import Attachment, Line
+from bot.bus import Bus
+from bot.config import LiveConfig
+from bot.errors import QueueFull, StoreBusy
+from bot.metrics import Metrics
+from bot.ports import Clock, Ids
+from bot.store import Store, StoredFile
+from bot.turns import TURNS
+from bot.types import Conversation, InboundEvent, OutboundMessage
+
+__all__ = ["CounterHost"]
+
+log = structlog.get_logger(__name__)
+
+
+class CounterHost:
+    """Implements `adapters.base.Host` over the store and the bus."""
+
+    def __init__(
+        self, store: Store, bus: Bus, live: LiveConfig, metrics: Metrics, clock: Clock, new_id: Ids
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._live = live
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+        self.stopping = False
+
+    async def accept(self, event: InboundEvent, raw: bytes = b"") -> bool:
+        if self.stopping:
+            raise StoreBusy("Teller is shutting down; try again in a moment")
+        started, platform = time.perf_counter(), event.platform
+        try:
+            new = await self._store.accept(
+                event, raw, queue_limit=self._live.config.limits.queue, now=self._seconds()
+            )
+        except (StoreBusy, QueueFull) as error:
+            outcome = "full" if isinstance(error, QueueFull) else "busy"
+            self._metrics.intake.labels(platform, outcome).inc()
+            log.warning("intake.refused", platform=platform, outcome=outcome, reason=str(error))
+            raise
+        self._metrics.intake.labels(platform, "accepted" if new else "duplicate").inc()
+        self._metrics.intake_seconds.labels(platform).observe(time.perf_counter() - started)
+        # A duplicate may be a redelivery of something that still waits: the hint costs nothing.
+        await self._bus.publish(TURNS, event.conversation.key)
+        return new
+
+    async def transcript(self, conversation: Conversation, *, limit: int = 100) -> list[Line]:
+        rows = await self._store.transcript(conversation.key, limit=limit)
+        return [Line(r.key, r.role, datetime.fromtimestamp(r.at, UTC), r.event, r.message) for r in rows]
+
+    async def outgoing(self, conversation: Conversation, *, after: int) -> list[tuple[int, OutboundMessage]]:
+        return await self._store.released(conversation.key, after=after)
+
+    async def keep_attachment(self, conversation: Conversation, attachment: Attachment) -> str:
+        ref = self.new_id()
+        file = StoredFile(attachment.name, attachment.mime, attachment.data)
+        await self._store.keep_attachment(ref, conversation, file, now=self._seconds())
+        return ref
+
+    async def attachment(self, conversation: Conversation, ref: str) -> Attachment:
+        file = await self._store.attachment(ref, conversation)
+        return Attachment(file.name, file.mime, file.data)
+
+    async def push(self, topic: str, payload: bytes) -> None:
+        await self._bus.publish(f"push.{topic}", payload=payload)
+
+    @asynccontextmanager
+    async def pushed(self, topic: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self._bus.subscribe(f"push.{topic}") as hints:
+
+            async def payloads() -> AsyncGenerator[bytes, None]:
+                async for _, payload in hints:
+                    yield payload
+
+            async with aclosing(payloads()) as stream:
+                yield stream
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def new_id(self) -> str:
+        return self._new_id()
+
+    def _seconds(self) -> float:
+        return self._clock().timestamp()

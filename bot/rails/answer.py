@@ -1,0 +1,91 @@
+"""Last rail: answer from the bank's knowledge, and put the answer into messages."""
+
+from __future__ import annotations
+
+from bot.answering import Answer, Answering
+from bot.locales import say
+from bot.rails.base import Context, reply
+from bot.store import AuditEntry, Outcome
+from bot.types import Button, Buttons, Citation, InboundEvent, OutPart, Passage, Sources, Text
+
+__all__ = ["AnswerRail", "ABOUT", "SAY", "parts_of", "cite"]
+
+ABOUT = "kb:"
+"""Button values that name a passage."""
+SAY = "say:"
+"""Button values that stand for a typed message."""
+EXCERPT = 240
+"""Characters of a passage that a citation shows."""
+
+
+class AnswerRail:
+    """The handler at the end of the chain."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+
+    async def __call__(self, event: InboundEvent, context: Context) -> Outcome:
+        answer, asked = await self._answer(event, context)
+        passages = tuple(passage.id for passage in answer.passages)
+        return Outcome(
+            messages=(reply(event, answer.language, *parts_of(answer, context)),),
+            passages=passages,
+            seen=asked,
+            language=context.language,
+            audit=(AuditEntry("turn.answered", audit_of(answer, self._answering.retriever.version)),),
+        )
+
+    async def _answer(self, event: InboundEvent, context: Context) -> tuple[Answer, str]:
+        """(the answer, the question in words)."""
+        question = context.text
+        if event.kind == "button" and event.value.startswith(ABOUT):
+            id = event.value.removeprefix(ABOUT)
+            answer = self._answering.about(id, context.language)
+            if answer is not None:
+                return answer, answer.passages[0].title
+        if event.kind == "button" and event.value.startswith(SAY):
+            question = event.value.removeprefix(SAY)
+        if not question.strip():
+            return Answer("unknown", context.language), ""
+        answer = await self._answering.answer(
+            question,
+            language=context.language,
+            config=context.config,
+            history=context.history,
+            show=context.show,
+        )
+        return answer, question
+
+
+def parts_of(answer: Answer, context: Context) -> tuple[OutPart, ...]:
+    """An answer as message parts: text, sources, and buttons for what may come next."""
+    language, bank = answer.language, context.config.bank
+    if answer.source == "unknown":
+        choices = tuple(Button(s[language], SAY + s[language]) for s in bank.suggestions[:4])
+        text = say("unknown", language, hotline=bank.hotline)
+        return (Text(text), *((Buttons(choices, say("suggestions", language)),) if choices else ()))
+    buttons = tuple(Button(passage.title, ABOUT + passage.id) for passage in answer.choices)
+    if answer.source == "choices":
+        return (Text(say("did_you_mean", language)), Buttons(buttons))
+    parts: list[OutPart] = [Text(answer.text), Sources(tuple(cite(passage) for passage in answer.passages))]
+    if buttons:
+        parts.append(Buttons(buttons, say("next_questions", language)))
+    return tuple(parts)
+
+
+def cite(passage: Passage) -> Citation:
+    text = " ".join(passage.text.split())
+    return Citation(passage.id, passage.title, text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…")
+
+
+def audit_of(answer: Answer, knowledge: str) -> dict[str, object]:
+    """What an auditor needs of an answer, without its words."""
+    return {
+        "source": answer.source,
+        "language": answer.language,
+        "passages": [passage.id for passage in answer.passages],
+        "confidence": round(answer.confidence, 4),
+        "intent": answer.intent,
+        "guard": answer.guard,
+        "knowledge": knowledge,
+    }

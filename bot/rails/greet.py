@@ -1,0 +1,23 @@
+"""Greet rail: someone joined or pressed start, and is shown what can be asked here."""
+
+from __future__ import annotations
+
+from bot.rails.base import Context, Handler, reply
+from bot.store import Outcome
+from bot.types import Button, Buttons, InboundEvent, Text
+
+__all__ = ["greet"]
+
+COMMANDS = frozenset({"/start", "/help"})
+
+
+async def greet(handler: Handler, event: InboundEvent, context: Context) -> Outcome:
+    asked = event.kind == "command" and event.value.split("@", 1)[0] in COMMANDS
+    if event.kind != "join" and not asked:
+        if event.kind in ("system", "command") and not context.text:
+            return Outcome(language=context.language)
+        return await handler(event, context)
+    bank, language = context.config.bank, context.language
+    choices = tuple(Button(s[language], f"say:{s[language]}") for s in bank.suggestions[:6])
+    parts = (Text(bank.greeting[language]), *((Buttons(choices),) if choices else ()))
+    return Outcome(messages=(reply(event, language, *parts),), seen=context.text, language=language)

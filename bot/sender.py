@@ -1,0 +1,188 @@
+"""Sender: takes committed messages from the outbox to their platforms, in order, and marks them.
+
+The attempt is recorded before the call and the result after it. A crash between the two leaves
+the message `attempting`; when its lease runs out it is sent again (at most one duplicate for each
+crash), except a money confirmation, which a person must look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from bot.bus import Bus
+from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
+from bot.metrics import Metrics
+from bot.ports import Clock
+from bot.store import Dispatch, Store
+from bot.turns import DRAFTS, POLL_S, SENDS
+from bot.types import Conversation, Delivery, Draft, Language, OutboundMessage, decode
+
+__all__ = ["Platform", "Sender"]
+
+log = structlog.get_logger(__name__)
+
+TRIES = 6
+"""Attempts at one message before it is given up as a dead letter."""
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+
+
+class Platform(Protocol):
+    """The half of an adapter that the sender needs."""
+
+    async def send(self, message: OutboundMessage) -> Delivery: ...
+    async def draft(self, draft: Draft) -> None: ...
+    async def typing(self, conversation: Conversation, language: Language) -> None: ...
+
+
+class Sender:
+    """The sender of one process, for the platforms it has."""
+
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        platforms: Mapping[str, Platform],
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        concurrency: int = 32,
+        lease_s: float = 30.0,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._platforms = platforms
+        self._metrics = metrics
+        self._clock = clock
+        self._concurrency = concurrency
+        self._lease_s = lease_s
+        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def now(self) -> float:
+        return self._clock().timestamp()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._show_drafts())]
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                if not await self._claim_some():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(POLL_S):
+                            await self._wake.wait()
+        finally:
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing more and let the calls under way end."""
+        self._stopping = True
+        self._wake.set()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async with self._bus.subscribe(SENDS, group="senders") as hints:
+            async for _ in hints:
+                self._wake.set()
+
+    async def _show_drafts(self) -> None:
+        async with self._bus.subscribe(DRAFTS, group="senders") as hints:
+            async for _, payload in hints:
+                draft = decode(payload, Draft)
+                platform = self._platforms.get(draft.conversation.platform)
+                if platform is None:
+                    continue
+                try:
+                    if draft.text:
+                        await platform.draft(draft)
+                    else:
+                        await platform.typing(draft.conversation, "zh")
+                except Exception as error:  # a preview must never hurt a delivery
+                    self._metrics.errors.labels("draft", type(error).__name__).inc()
+
+    async def _claim_some(self) -> bool:
+        free = self._concurrency - len(self._running)
+        if free <= 0:
+            return False
+        try:
+            taken = await self._store.claim_sends(
+                list(self._platforms), now=self.now(), lease_s=self._lease_s, limit=free
+            )
+        except StoreBusy as error:
+            log.warning("sender.store_busy", reason=str(error))
+            self._metrics.errors.labels("claim_sends", "StoreBusy").inc()
+            return False
+        for dispatch in taken:
+            task = asyncio.create_task(self._guarded_send(dispatch))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        return bool(taken)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    # ── one message ──
+
+    async def _guarded_send(self, dispatch: Dispatch) -> None:
+        try:
+            await self._send(dispatch)
+        except StoreBusy as error:
+            # Delivered or not, it stays `attempting` and is looked at again when the lease ends.
+            log.warning("send.not_recorded", outbox=dispatch.id, reason=str(error))
+
+    async def _send(self, dispatch: Dispatch) -> None:
+        message = dispatch.message
+        name = message.conversation.platform
+        if dispatch.interrupted and message.kind == "confirmation":
+            await self._give_up(dispatch, "a money confirmation may have been sent before a crash; look, then retry")
+            return
+        started = time.perf_counter()
+        try:
+            delivery = await self._platforms[name].send(message)
+        except Exception as error:
+            await self._not_sent(dispatch, error)
+            return
+        await self._store.sent(dispatch, delivery.message_id, now=self.now())
+        self._metrics.sends.labels(name, "sent").inc()
+        self._metrics.send_seconds.labels(name).observe(time.perf_counter() - started)
+
+    async def _not_sent(self, dispatch: Dispatch, error: Exception) -> None:
+        message, name = dispatch.message, dispatch.message.conversation.platform
+        reason = f"{type(error).__name__}: {error}"[:500]
+        log.warning("send.failed", platform=name, outbox=dispatch.id, tries=dispatch.tries, reason=reason)
+        self._metrics.sends.labels(name, type(error).__name__).inc()
+        if isinstance(error, RetryLater):
+            # The platform asked for patience with this chat: that is no failed try of ours.
+            await self._store.send_later(dispatch, reason, at=self.now() + error.retry_after)
+        elif isinstance(error, SendRefused):
+            await self._store.refused(dispatch, reason)
+        elif isinstance(error, SendAmbiguous) and message.kind == "confirmation":
+            await self._give_up(dispatch, reason)
+        elif dispatch.tries >= TRIES:
+            await self._give_up(dispatch, reason)
+        else:
+            if not isinstance(error, SendError):
+                log.error("send.crashed", platform=name, exc_info=error)
+            pause = min(FIRST_PAUSE_S * 2 ** (dispatch.tries - 1), LONGEST_PAUSE_S)
+            await self._store.send_later(dispatch, reason, at=self.now() + pause * random.uniform(0.8, 1.2))
+
+    async def _give_up(self, dispatch: Dispatch, reason: str) -> None:
+        await self._store.give_up_send(dispatch, reason, now=self.now())
+        self._metrics.sends.labels(dispatch.message.conversation.platform, "given_up").inc()
+        self._metrics.dead_letters.labels("message").inc()

@@ -1,0 +1,223 @@
+"""Turns: claim the next event of a conversation, let the rails decide, commit all of it at once.
+
+One conversation is handled strictly in order, under a lease; different ones run side by side. A
+turn that fails is tried again after a pause, and after `turns.tries` failures its event is parked
+as a dead letter, so that the conversation goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+
+import structlog
+
+from bot.bus import Bus
+from bot.config import LiveConfig
+from bot.errors import LeaseLost, StoreBusy
+from bot.locales import say
+from bot.metrics import Metrics
+from bot.ports import Clock
+from bot.rails.base import Context, Handler, reply
+from bot.rails.normalise import clean, detect_language
+from bot.store import AuditEntry, Claim, Outcome, Store
+from bot.types import Draft, Text, encode
+
+__all__ = ["DRAFTS", "SENDS", "TURNS", "Turns"]
+
+log = structlog.get_logger(__name__)
+
+TURNS = "turns"
+"""Bus topic: an event was accepted. Key: the conversation."""
+SENDS = "sends"
+"""Bus topic: a message was committed to the outbox."""
+DRAFTS = "drafts"
+"""Bus topic: a growing preview. Payload: `Draft`."""
+
+POLL_S = 1.0
+"""How long a lost hint can delay a message."""
+
+
+class Turns:
+    """The turn worker of one process."""
+
+    def __init__(
+        self, store: Store, bus: Bus, live: LiveConfig, handler: Handler, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._live = live
+        self._handler = handler
+        self._metrics = metrics
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def now(self) -> float:
+        return self._clock().timestamp()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        hints = asyncio.create_task(self._listen())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                if not await self._claim_some():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(POLL_S):
+                            await self._wake.wait()
+        finally:
+            hints.cancel()
+            await asyncio.gather(hints, return_exceptions=True)
+
+    async def stop(self, grace: float) -> None:
+        """Claim nothing more; let running turns finish for `grace` seconds, then release them."""
+        self._stopping = True
+        self._wake.set()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async with self._bus.subscribe(TURNS, group="turns") as hints:
+            async for _ in hints:
+                self._wake.set()
+
+    async def _claim_some(self) -> bool:
+        """Start what can be started; True if anything was."""
+        settings = self._live.config.turns
+        free = settings.concurrency - len(self._running)
+        if free <= 0:
+            return False
+        try:
+            claims = await self._store.claim(now=self.now(), lease_s=settings.lease_s, limit=free)
+        except StoreBusy as error:
+            log.warning("turns.store_busy", reason=str(error))
+            self._metrics.errors.labels("claim", "StoreBusy").inc()
+            return False
+        for claim in claims:
+            task = asyncio.create_task(self._guarded_turn(claim))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        return bool(claims)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    # ── one turn ──
+
+    async def _guarded_turn(self, claim: Claim) -> None:
+        with structlog.contextvars.bound_contextvars(correlation=claim.event.correlation_id):
+            try:
+                async with self._kept_alive(claim):
+                    await self._turn(claim)
+            except LeaseLost:
+                self._metrics.turns.labels("lease_lost").inc()
+                log.warning("turn.lease_lost")
+            except StoreBusy as error:
+                # Nothing was written: the lease runs out and the event comes again.
+                self._metrics.turns.labels("store_busy").inc()
+                log.warning("turn.store_busy", reason=str(error))
+            except asyncio.CancelledError:
+                await self._release(claim)
+                raise
+            except Exception as error:
+                self._metrics.errors.labels("turn", type(error).__name__).inc()
+                await self._failed(claim, error)
+
+    async def _turn(self, claim: Claim) -> None:
+        started, event = time.perf_counter(), claim.event
+        self._metrics.wait_seconds.observe(max(0.0, self.now() - event.received_at.timestamp()))
+        outcome = await self._handler(event, await self._context(claim))
+        await self._store.complete(claim, outcome, now=self.now())
+        self._metrics.turns.labels("done").inc()
+        self._metrics.turn_seconds.observe(time.perf_counter() - started)
+        if outcome.messages:
+            await self._bus.publish(SENDS, event.conversation.key)
+        log.debug("turn.done", messages=len(outcome.messages))
+
+    async def _context(self, claim: Claim) -> Context:
+        config = self._live.config
+        event = claim.event
+        since = self.now() - config.answers.forget_after_minutes * 60
+        history = await self._store.exchanges(event.conversation.key, limit=config.answers.history, since=since)
+        # The key of the final reply, so that the platform puts it in the draft's place.
+        key = reply(event, "zh").idempotency_key
+        shown = 0
+
+        async def show(text: str) -> None:
+            nonlocal shown
+            draft = Draft(event.conversation, key, text, shown)
+            shown += 1
+            await self._bus.publish(DRAFTS, event.conversation.key, encode(draft))
+
+        if not claim.owner.id:
+            # An empty draft: "is typing".
+            await show("")
+        return Context(
+            config=config,
+            history=tuple(history),
+            owner=claim.owner,
+            state=claim.state,
+            known_language=claim.language,
+            show=show,
+        )
+
+    @asynccontextmanager
+    async def _kept_alive(self, claim: Claim) -> AsyncIterator[None]:
+        """Renew the lease while a long turn runs."""
+        lease_s = self._live.config.turns.lease_s
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(lease_s / 3)
+                with suppress(StoreBusy, LeaseLost):
+                    await self._store.renew(claim, until=self.now() + lease_s)
+
+        task = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    # ── what goes wrong ──
+
+    async def _failed(self, claim: Claim, error: Exception) -> None:
+        settings = self._live.config.turns
+        tries = claim.tries + 1
+        reason = f"{type(error).__name__}: {error}"[:500]
+        log.error("turn.failed", tries=tries, event_id=claim.event.event_id, exc_info=error)
+        try:
+            if tries >= settings.tries:
+                await self._park(claim, reason)
+            else:
+                pause = settings.retry_s * 2 ** (tries - 1)
+                await self._store.fail(claim, reason, retry_at=self.now() + pause)
+                self._metrics.turns.labels("failed").inc()
+        except (LeaseLost, StoreBusy) as second:
+            log.warning("turn.not_recorded", reason=str(second))
+
+    async def _park(self, claim: Claim, reason: str) -> None:
+        event, bank = claim.event, self._live.config.bank
+        text = clean(event.text[:1000])
+        language = detect_language(text, claim.language, event.sender.locale)
+        apology = say("apology", language, hotline=bank.hotline, reference=event.correlation_id[-8:])
+        messages = (reply(event, language, Text(apology), kind="notice"),) if not claim.owner.id else ()
+        entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
+        outcome = Outcome(messages=messages, seen=text, audit=(entry,))
+        await self._store.park(claim, reason, outcome, now=self.now())
+        self._metrics.turns.labels("parked").inc()
+        self._metrics.dead_letters.labels("event").inc()
+        await self._bus.publish(SENDS, event.conversation.key)
+
+    async def _release(self, claim: Claim) -> None:
+        """Give an unfinished turn back at shutdown, without counting a failure."""
+        with suppress(LeaseLost, StoreBusy):
+            await asyncio.shield(self._store.renew(claim, until=0.0))

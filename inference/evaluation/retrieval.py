@@ -1,0 +1,186 @@
+"""How well questions find their passages: `teller eval retrieval`.
+
+Either on any FAQ given as JSONL, or on Teller's own knowledge with part of its paraphrases held out.
+Both search with the `Searcher` that serves customers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bot.errors import ConfigError, Problem
+from bot.types import Language, Passage
+from inference.retrieval.embedding import CachedEncoder, E5Encoder
+from inference.retrieval.fusion import load_fusion
+from inference.retrieval.index import Index
+from inference.retrieval.knowledge import Item, Knowledge, load_knowledge
+from inference.retrieval.searcher import Searcher
+from inference.retrieval.text import Analyser, script
+
+__all__ = ["Case", "evaluate_knowledge", "evaluate_retrieval", "held_out", "split_items"]
+
+DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question, and where its answer is."""
+
+    query: str
+    gold: str
+    group: str = ""
+
+
+def evaluate_retrieval(
+    kb_path: Path,
+    queries_path: Path,
+    paraphrases_path: Path | None = None,
+    *,
+    cache: Path | None = None,
+    dense: bool = True,
+    failures: bool = False,
+) -> dict[str, Any]:
+    """Search a FAQ for each query.
+
+    The files are JSONL: KB rows `doc_id, question?, answer, answer_group?`; queries `query, gold_doc,
+    gold_answer_group?`; paraphrases (further questions known to mean an entry) `query` (or `text`,
+    `question`, `paraphrase`) and `gold_doc` (or `doc_id`). Ids may be strings or integers.
+
+    Returns:
+        `recall@1, recall@3, recall@10, mrr@10` (0–1), `queries_per_s`, `queries`, `entries`, and with
+        `failures` the list of queries whose first hit was wrong. A hit is right if it is the gold
+        entry or has its answer group.
+
+    Raises:
+        ConfigError: a row that isn't JSON or lacks a field, with its line.
+    """
+    known: dict[str, list[str]] = {}
+    for line, row in _rows(paraphrases_path) if paraphrases_path is not None else ():
+        gold = _field(paraphrases_path, line, row, "gold_doc", "doc_id")
+        known.setdefault(gold, []).append(
+            _field(paraphrases_path, line, row, "query", "text", "question", "paraphrase")
+        )
+    items = [_item(kb_path, line, row, known) for line, row in _rows(kb_path)]
+    cases = [
+        Case(
+            _field(queries_path, line, row, "query", "text", "question"),
+            _field(queries_path, line, row, "gold_doc", "doc_id"),
+            _text(row.get("gold_answer_group")),
+        )
+        for line, row in _rows(queries_path)
+    ]
+    with_groups = {item.passage.id: item.passage.group for item in items}
+    cases = [replace(case, group=case.group or with_groups.get(case.gold, "")) for case in cases]
+    searcher = _searcher(items, cache, dense)
+    return {"entries": len(items), **_measure(searcher, cases, failures)}
+
+
+def evaluate_knowledge(
+    folder: Path, *, cache: Path | None = None, dense: bool = True, failures: bool = False
+) -> dict[str, Any]:
+    """Hold out 30 % of the paraphrases of Teller's own knowledge and search for them in the rest.
+
+    Returns:
+        For "zh" and "en" each what `evaluate_retrieval` returns.
+    """
+    knowledge = load_knowledge(folder)
+    report: dict[str, Any] = {}
+    languages: tuple[Language, ...] = ("zh", "en")
+    for language in languages:
+        items, cases = split_items(knowledge, language)
+        searcher = _searcher(items, cache, dense)
+        report[language] = {"entries": len(items), **_measure(searcher, cases, failures)}
+    return report
+
+
+def held_out(text: str) -> bool:
+    """Whether a paraphrase belongs to the 30 % that no index and no training may see here."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") % 100 < 30
+
+
+def split_items(knowledge: Knowledge, language: Language) -> tuple[list[Item], list[Case]]:
+    """The items of a language without their held-out paraphrases, and those as cases."""
+    items, cases = [], []
+    for item in knowledge.items(language):
+        question, *paraphrases = item.questions
+        items.append(replace(item, questions=(question, *(p for p in paraphrases if not held_out(p)))))
+        cases += [Case(p, item.passage.id) for p in paraphrases if held_out(p)]
+    return items, cases
+
+
+def _searcher(items: Sequence[Item], cache: Path | None, dense: bool) -> Searcher:
+    analyser = Analyser()
+    encoder = CachedEncoder(E5Encoder(), cache) if dense else None
+    index = Index(items, analyser, encoder)
+    if encoder is not None:
+        encoder.save(index.embedded)
+    return Searcher(index, analyser, encoder, load_fusion())
+
+
+def _measure(searcher: Searcher, cases: Sequence[Case], failures: bool) -> dict[str, Any]:
+    ranks: list[int] = []
+    wrong: list[dict[str, Any]] = []
+    began = time.perf_counter()
+    for case in cases:
+        hits = [hit.item.passage for hit in searcher.search(case.query, limit=DEPTH).hits]
+        rank = next((at for at, passage in enumerate(hits, start=1) if _right(passage, case)), 0)
+        ranks.append(rank)
+        if rank != 1:
+            first = hits[0].id if hits else ""
+            wrong.append({"query": case.query, "gold": case.gold, "first": first, "rank": rank})
+    seconds = time.perf_counter() - began
+    total = max(len(cases), 1)
+    report: dict[str, Any] = {
+        "queries": len(cases),
+        **{f"recall@{k}": round(sum(0 < rank <= k for rank in ranks) / total, 4) for k in (1, 3, DEPTH)},
+        f"mrr@{DEPTH}": round(sum(1 / rank for rank in ranks if rank) / total, 4),
+        "queries_per_s": round(len(cases) / max(seconds, 1e-9), 1),
+    }
+    return {**report, "failures": wrong} if failures else report
+
+
+def _right(passage: Passage, case: Case) -> bool:
+    return passage.id == case.gold or bool(case.group and passage.group == case.group)
+
+
+def _item(path: Path, line: int, row: dict[str, Any], known: dict[str, list[str]]) -> Item:
+    identifier = _field(path, line, row, "doc_id")
+    question, answer = _text(row.get("question")), _text(row.get("answer"))
+    if not (question or answer):
+        raise ConfigError([Problem(str(path), line, "needs a 'question' or an 'answer'")])
+    passage = Passage(
+        id=identifier,
+        language=script(question or answer),
+        title=question,
+        text=answer,
+        group=_text(row.get("answer_group")),
+    )
+    return Item(passage, tuple(q for q in (question, *known.get(identifier, ())) if q))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if text.strip():
+            try:
+                yield line, msgspec.json.decode(text, type=dict[str, Any])
+            except msgspec.DecodeError as error:
+                raise ConfigError([Problem(str(path), line, f"not a JSON object: {error}")]) from None
+
+
+def _field(path: Path | None, line: int, row: dict[str, Any], *names: str) -> str:
+    """The first of the named fields that the row has, as text."""
+    for name in names:
+        if row.get(name) is not None:
+            return _text(row[name])
+    raise ConfigError([Problem(str(path), line, f"lacks the field {' or '.join(map(repr, names))}")])
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()

