@@ -130,6 +130,17 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
     return claims
 
 
+def change_owner(connection: Connection, key: str, owner: str) -> int:
+    """Set who speaks; the version grows, which fences off answers decided on before."""
+    version = connection.execute(
+        update(conversations)
+        .where(conversations.c.key == key)
+        .values(owner=owner, owner_version=conversations.c.owner_version + 1)
+        .returning(conversations.c.owner_version)
+    ).scalar_one()
+    return int(version)
+
+
 def fence(connection: Connection, held: Claim) -> None:
     """Lock the conversation and make sure that the lease is still ours.
 

@@ -150,6 +150,15 @@ class Store:
 
         await self._writer.run(write)
 
+    async def set_owner(self, conversation: Conversation, owner: str, *, now: float) -> int:
+        """Who speaks from now on (empty: the bot). Returns the new owner version."""
+
+        def write(connection: Connection) -> int:
+            inbox.open_conversation(connection, conversation, now)
+            return inbox.change_owner(connection, conversation.key, owner)
+
+        return await self._writer.run(write)
+
     async def exchanges(self, conversation: str, *, limit: int, since: float) -> list[Exchange]:
         return await self._read(lambda c: history.exchanges(c, conversation, limit, since))
 

@@ -1,0 +1,5 @@
+"""The guard over generated replies."""
+
+from inference.guard.guard import Finding, ReplyGuard
+
+__all__ = ["Finding", "ReplyGuard"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-__all__ = ["CURRENCY_BEFORE", "MULTIPLIER", "UNIT", "currency", "multiplier", "unit"]
+__all__ = ["CURRENCIES", "CURRENCY_BEFORE", "MULTIPLIER", "UNIT", "currency", "multiplier", "unit"]
 
 Unit = tuple[str, Fraction]
 
@@ -26,12 +26,12 @@ _UNITS: tuple[tuple[str, str, Fraction], ...] = (
     (r"韩元|krw\b", "KRW", Fraction(1)),
     (r"泰铢|thb\b", "THB", Fraction(1)),
     (r"人民币元?|块钱?|元|圆|yuan\b|renminbi\b|cny\b|rmb\b", "CNY", Fraction(1)),
-    (r"角|毛钱", "CNY", Fraction(1, 10)),
+    (r"角(?![度色落])|毛钱", "CNY", Fraction(1, 10)),
     (r"分钱|fen\b", "CNY", Fraction(1, 100)),
     (r"个?(?:工作|营业)[日天]|(?:business|working|banking)[ -]days?\b", "business_day", Fraction(1)),
     (r"个?(?:交易|开放)[日天]|trading[ -]days?\b", "trading_day", Fraction(1)),
     (r"个?自然[日天]|天|(?:calendar[ -])?days?\b", "day", Fraction(1)),
-    (r"日(?=[内后前起之以通年利均开定持封可会便就])|日(?!元|圆|期|常|历|[月])", "day_or_date", Fraction(1)),
+    (r"日(?!元|圆|期|常|历|月|利)", "day_or_date", Fraction(1)),
     (r"个?小时|个?钟头|hours?\b|hrs?\b|h\b", "minute", Fraction(60)),
     (r"分钟|minutes?\b|mins?\b", "minute", Fraction(1)),
     (r"秒钟?|seconds?\b|secs?\b", "minute", Fraction(1, 60)),
@@ -53,24 +53,25 @@ UNIT = re.sub(r"\?P<u\d+>", "?:", UNIT)
 """Matches a unit right after a number (and optional space or hyphen)."""
 
 _CURRENCIES = {
-    "CNY": ("cny", "rmb", "人民币", "¥", "yuan", "cn¥"),
-    "USD": ("usd", "us$", "$", "美元"),
-    "EUR": ("eur", "€", "欧元"),
+    "CNY": ("cny", "rmb", "人民币", "¥", "cn¥"),
+    "USD": ("usd", "us$", "$"),
+    "EUR": ("eur", "€"),
     "GBP": ("gbp", "£", "英镑"),
-    "HKD": ("hkd", "hk$", "港币", "港元"),
-    "JPY": ("jpy", "日元"),
+    "HKD": ("hkd", "hk$"),
+    "JPY": ("jpy",),
     "AUD": ("aud", "a$"),
     "CAD": ("cad", "c$"),
     "SGD": ("sgd", "s$"),
     "CHF": ("chf",),
 }
 _CURRENCY = {name: code for code, names in _CURRENCIES.items() for name in names}
+CURRENCIES = frozenset({"CNY", "USD", "EUR", "GBP", "HKD", "JPY", "AUD", "CAD", "SGD", "CHF", "KRW", "THB"})
 CURRENCY_BEFORE = "|".join(
     (rf"(?<![a-z]){re.escape(name)}" if name[0].isascii() and name[0].isalpha() else re.escape(name))
     for name in sorted(_CURRENCY, key=len, reverse=True)
 )
 
-MULTIPLIER = r"[十百千]?[万亿]|[百千](?=[元块多余]|个|张|人)|(?:k|w|mn|bn)(?![a-z])|hundred\b|thousand\b|million\b|billion\b"
+MULTIPLIER = r"[十百千]?[万亿]|[百千](?![分米克瓦])|(?:k|w|mn|bn)(?![a-z])|hundred\b|thousand\b|million\b|billion\b"
 _MULTIPLIERS = {
     "十": 10,
     "百": 100,
@@ -108,7 +109,6 @@ def unit(text: str) -> Unit:
     """(kind, factor) of a match of `UNIT`. The characters after it played their part in matching it."""
     match = _UNIT.match(text)
     if match is None or match.lastgroup is None:
-        # Only a unit that needs what follows it can fail here: 日 with its look-ahead.
-        return "day_or_date", Fraction(1)
+        raise ValueError(f"{text!r} is no unit")
     _, kind, factor = _UNITS[int(match.lastgroup[1:])]
     return kind, factor

@@ -62,11 +62,15 @@ def load_sections(path: Path) -> tuple[Section, ...]:
     """
     name = _NAME.fullmatch(path.name)
     if name is None or name["language"] not in get_args(Language):
-        raise ConfigError([Problem(str(path), 0, "name a document ID.zh.md or ID.en.md, its id in lower case")])
+        raise ConfigError(
+            [Problem(str(path), 0, "name a document ID.zh.md or ID.en.md, its id in lower case")]
+        )
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
     front = _FRONT.match(text)
     if front is None:
-        raise ConfigError([Problem(str(path), 1, "begin with front matter: a line ---, a title: …, a line ---")])
+        raise ConfigError(
+            [Problem(str(path), 1, "begin with front matter: a line ---, a title: …, a line ---")]
+        )
     # The opening line is kept as a YAML document mark, so that line numbers are the file's own.
     meta = parse(parse_text("---\n" + front["yaml"], path), FrontMatter)
     identifier, language = meta.id or name["id"], cast(Language, name["language"])

@@ -80,7 +80,8 @@ class CachedEncoder:
 
     def query(self, text: str) -> Vectors:
         """The vector of one question, shape (dimension,); not remembered: customers' words aren't kept."""
-        return self._encoder.encode([text], "query")[0]
+        vector: Vectors = self._encoder.encode([text], "query")[0]
+        return vector
 
     def save(self, keep: Iterable[tuple[str, Role]]) -> None:
         """Write the vectors of the `keep` texts to the file, if anything was added since."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.retrieval.embedding import CachedEncoder, Role, Vectors
 from inference.retrieval.knowledge import Item
@@ -15,11 +14,21 @@ from inference.retrieval.text import Analyser, strip_courtesies
 
 __all__ = ["DENSE_SIGNALS", "LEXICAL_SIGNALS", "Index", "Query"]
 
-LEXICAL_SIGNALS = ("word_question", "word_dice", "gram_question", "gram_dice", "word_text", "gram_text")
+LEXICAL_SIGNALS = (
+    "word_question",
+    "word_text",
+    "word_item",
+    "gram_question",
+    "gram_dice",
+    "gram_text",
+    "gram_item",
+)
 DENSE_SIGNALS = ("dense_question", "dense_questions", "dense_text")
+"""`…_question` is the best over an item's questions, `…_text` its title and answer, `…_item` and
+`dense_questions` all it is known by taken together."""
 
-_SHARPNESS = 20.0
-"""Of the soft maximum over an item's questions: it asks for several that are near, not only one."""
+_MEAN_WEIGHT = 20
+"""Vectors below which the mean of a set is shrunk towards zero: few vectors have no telling mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,58 +54,100 @@ class Index:
         self.items = tuple(items)
         questions = [analyser.fold(q) for item in items for q in _questions(item)]
         texts = [analyser.fold(f"{item.passage.title}\n{item.passage.text}") for item in items]
-        counts = [len(_questions(item)) for item in items]
-        self._starts = np.cumsum([0, *counts[:-1]], dtype=np.int64)
-        owners = np.repeat(np.arange(len(counts)), counts)
-        self._words = _Lexicon([analyser.words(q) for q in questions], [analyser.words(t) for t in texts], owners)
-        self._grams = _Lexicon([analyser.grams(q) for q in questions], [analyser.grams(t) for t in texts], owners)
+        owners = _Owners([len(_questions(item)) for item in items])
+        self._words = _Lexicon(list(map(analyser.words, questions)), list(map(analyser.words, texts)), owners)
+        self._grams = _Lexicon(list(map(analyser.grams, questions)), list(map(analyser.grams, texts)), owners)
         self.embedded: tuple[tuple[str, Role], ...] = ()
         self._dense: _Dense | None = None
         if encoder is not None and items:
             self.embedded = (*((q, "query") for q in questions), *((t, "passage") for t in texts))
-            self._dense = _Dense(encoder.encode(questions, "query"), encoder.encode(texts, "passage"))
+            self._dense = _Dense(encoder.encode(questions, "query"), encoder.encode(texts, "passage"), owners)
 
-    def signals(self, query: Query) -> NDArray[np.float32]:
+    def signals(self, query: Query) -> Vectors:
         """Shape (items, signals), columns in the order of `LEXICAL_SIGNALS`, then `DENSE_SIGNALS`
         where the index is dense."""
-        starts = self._starts
-        columns = [*self._words.signals(query.words, starts), *self._grams.signals(query.grams, starts)]
-        ordered = [columns[0], columns[1], columns[3], columns[4], columns[2], columns[5]]
+        question, _, text, item = self._words.signals(query.words)
+        columns = [question, text, item, *self._grams.signals(query.grams)]
         if self._dense is not None and query.vector is not None:
-            ordered += self._dense.signals(query.vector, starts)
-        return np.stack(ordered, axis=1)
+            columns += self._dense.signals(query.vector)
+        return np.stack(columns, axis=1)
+
+
+class _Owners:
+    """Which run of questions belongs to which item."""
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        self.counts = np.array(counts, dtype=np.int64)
+        self._starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(self.counts)[:-1]])
+
+    def best(self, scores: Vector) -> Vector:
+        """From shape (questions,) to the best of each item, shape (items,)."""
+        return np.maximum.reduceat(scores, self._starts)
+
+    def total(self, vectors: Vectors) -> Vectors:
+        return np.add.reduceat(vectors, self._starts, axis=0)
+
+    def join(self, questions: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The terms of each item's text and all its questions."""
+        joined = []
+        for start, count, text in zip(self._starts, self.counts, texts, strict=True):
+            joined.append([*text, *(term for q in questions[start : start + count] for term in q)])
+        return joined
 
 
 class _Lexicon:
+    """The lexical signals on one kind of term."""
+
     def __init__(
-        self, questions: Sequence[Sequence[str]], texts: Sequence[Sequence[str]], owners: NDArray[np.int64]
+        self, questions: Sequence[Sequence[str]], texts: Sequence[Sequence[str]], owners: _Owners
     ) -> None:
-        per_item = [set(text) for text in texts]
-        for owner, question in zip(owners, questions, strict=True):
-            per_item[owner].update(question)
-        idf = idf_of(per_item)
+        items = owners.join(questions, texts)
+        idf = idf_of([set(item) for item in items])
         unknown = max(idf.values(), default=1.0)
+        self._owners = owners
         self._questions = LexicalField(questions, idf, unknown)
         self._texts = LexicalField(texts, idf, unknown)
+        self._items = LexicalField(items, idf, unknown)
 
-    def signals(self, query: Sequence[str], starts: NDArray[np.int64]) -> list[Vector]:
+    def signals(self, query: Sequence[str]) -> list[Vector]:
+        """Question coverage, question overlap, text coverage, item coverage; each shape (items,)."""
+        best = self._owners.best
         return [
-            np.maximum.reduceat(self._questions.scores(query), starts),
-            np.maximum.reduceat(self._questions.dice(query), starts),
+            best(self._questions.scores(query)),
+            best(self._questions.dice(query)),
             self._texts.scores(query),
+            self._items.scores(query),
         ]
 
 
 class _Dense:
-    def __init__(self, questions: Vectors, texts: Vectors) -> None:
-        self._questions = questions
-        self._texts = texts
+    """The dense signals.
 
-    def signals(self, query: Vector, starts: NDArray[np.int64]) -> list[Vector]:
-        near = self._questions @ query
-        best = np.maximum.reduceat(near, starts)
-        soft = np.log(np.add.reduceat(np.exp(_SHARPNESS * (near - 1)), starts)) / _SHARPNESS + 1
-        return [best, soft.astype(np.float32), self._texts @ query]
+    Sentence vectors of E5 lie in a narrow cone; the mean is taken off before vectors of different
+    kinds are compared (Mu & Viswanath 2018, arXiv:1702.01417).
+    """
+
+    def __init__(self, questions: Vectors, texts: Vectors, owners: _Owners) -> None:
+        self._owners = owners
+        self._questions = questions
+        self._question_mean = _mean(questions)
+        self._centroids = _unit(owners.total(_unit(questions - self._question_mean)))
+        self._texts = _unit(texts - _mean(texts))
+
+    def signals(self, query: Vector) -> list[Vector]:
+        """Nearest question, all questions together, text; each shape (items,)."""
+        centred = _unit((query - self._question_mean)[None])[0]
+        return [self._owners.best(self._questions @ query), self._centroids @ centred, self._texts @ centred]
+
+
+def _mean(vectors: Vectors) -> Vector:
+    mean: Vector = vectors.sum(axis=0) / (len(vectors) + _MEAN_WEIGHT)
+    return mean
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    units: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return units
 
 
 def _questions(item: Item) -> tuple[str, ...]:

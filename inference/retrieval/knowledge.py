@@ -165,7 +165,9 @@ def load_knowledge(folder: Path) -> Knowledge:
     facts = _load_facts(folder, problems)
     sections = _load_documents(folder, problems)
     if not (files or sections or problems):
-        problems.append(Problem(str(folder), 0, "holds no entries/*.yaml and no documents/*.md; is the path right?"))
+        problems.append(
+            Problem(str(folder), 0, "holds no entries/*.yaml and no documents/*.md; is the path right?")
+        )
     problems += _check_references(files, facts, (section.id for section in sections))
     if problems:
         raise ConfigError(problems)
@@ -199,10 +201,14 @@ def _load_all(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
 
 def _load_facts(folder: Path, problems: list[Problem]) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
-    for document, file in _parse_all(_load_all(sorted(folder.glob("facts/*.yaml")), problems), FactFile, problems):
+    for document, file in _parse_all(
+        _load_all(sorted(folder.glob("facts/*.yaml")), problems), FactFile, problems
+    ):
         for key, fact in file.facts.items():
             if key in facts:
-                problems.append(document.problem(("facts", key), f"fact {key!r} stands in another file too; keep one"))
+                problems.append(
+                    document.problem(("facts", key), f"fact {key!r} stands in another file too; keep one")
+                )
             facts[key] = fact
     return facts
 

@@ -51,8 +51,8 @@ class LexicalField:
         self._postings: dict[str, tuple[NDArray[np.int32], Vector]] = {}
         for term, where in rows.items():
             index = np.array(where, dtype=np.int32)
-            frequency = np.array(counts[term], dtype=np.float32)
-            impact = idf.get(term, unknown) * frequency * (K1 + 1) / (frequency + norms[index])
+            times = np.array(counts[term], dtype=np.float32)
+            impact = idf.get(term, unknown) * times * (K1 + 1) / (times + norms[index])
             self._postings[term] = (index, impact.astype(np.float32))
 
     def scores(self, query: Sequence[str]) -> Vector:
@@ -64,7 +64,8 @@ class LexicalField:
             posting = self._postings.get(term)
             if posting is not None:
                 scores[posting[0]] += posting[1]
-        return scores / max(ideal, 1e-6)
+        coverage: Vector = scores / np.float32(max(ideal, 1e-6))
+        return coverage
 
     def dice(self, query: Sequence[str]) -> Vector:
         """IDF-weighted Dice overlap of query and text, 0…1, shape (texts,): falls where the text
@@ -77,4 +78,5 @@ class LexicalField:
             posting = self._postings.get(term)
             if posting is not None:
                 shared[posting[0]] += weight
-        return 2 * shared / np.maximum(self._mass + mass, 1e-6)
+        overlap: Vector = 2 * shared / np.maximum(self._mass + np.float32(mass), np.float32(1e-6))
+        return overlap

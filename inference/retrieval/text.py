@@ -33,7 +33,9 @@ _ENGLISH_STOP = frozenset(
     "a an the is are was be been am i i'm my me you your we it its of to in on at for and or with do does did "
     "can could will would should have has had this that there if so as from by not no".split()
 )
-_CHINESE_STOP = frozenset("的 了 吗 呢 啊 呀 吧 我 你 您 是 有 在 和 与 及 或 就 都 也 还 把 被 给 这 那 一个 我们 你们".split())
+_CHINESE_STOP = frozenset(
+    "的 了 吗 呢 啊 呀 吧 我 你 您 是 有 在 和 与 及 或 就 都 也 还 把 被 给 这 那 一个 我们 你们".split()
+)
 
 
 def script(text: str) -> Language:

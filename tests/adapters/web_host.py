@@ -121,6 +121,11 @@ class MemoryHost:
         self._lines[key].append(Line(message.idempotency_key, role, self.now(), message=message))
         return n
 
+    @property
+    def attachments(self) -> int:
+        """How many are kept."""
+        return len(self._attachments)
+
     async def event(self, number: int) -> InboundEvent:
         """The `number`-th accepted event (from 1), once it is there."""
         async with asyncio.timeout(10), self.accepted:

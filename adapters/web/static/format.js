@@ -86,9 +86,9 @@ function formatInline(parent, text) {
   parent.append(text.slice(done));
 }
 
-// An address with places to break at; else a full stop after it may begin a line.
+// An address with places to break at; without them the full stop after it may begin a line.
 function breakable(address) {
-  return address.split(/(?<=[/?&=])(?![/])/).flatMap((piece) => [piece, el("wbr")]).slice(0, -1);
+  return address.split(/(?<=[^/]\/|[?&=])(?!\/)/).flatMap((piece) => [piece, el("wbr")]).slice(0, -1);
 }
 
 export function anchor(url, ...children) {

@@ -1,0 +1,170 @@
+"""The prompt of a grounded answer.
+
+A base model isn't told what to do; it is shown. The constant beginning is a short record of a counter
+that answers from quoted notes, and the request continues it: its notes, the conversation so far, the
+question. The beginning is the same for every request in a language, so it is computed once.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.types import Exchange, GenerateRequest, Language, Passage
+
+__all__ = ["Prompt", "beginnings", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    beginning: str
+    """Constant for a language."""
+    rest: str
+    stops: tuple[str, ...]
+    sources: tuple[str, ...]
+    """What the reply may draw figures from, as quoted in the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    beginning: str
+    notes: str
+    customer: str
+    counter: str
+    joint: str
+    """Between lines of a passage that are joined into one."""
+
+
+_ZH = _Form(
+    beginning="""\
+以下是银行客服的问答记录。客服只用资料里的话，简短回答客户的问题。
+
+资料：
+- 补办借记卡：带身份证到网点或在手机银行“卡管理—补卡”里申请。工本费每张8元，5个工作日寄到。
+- 借记卡挂失：在手机银行“卡管理—挂失”里办理，立即生效，免费。
+客户：卡丢了，补一张要多少钱，多久能拿到？
+客服：补办借记卡工本费每张8元，5个工作日寄到。您可以带身份证到网点，也可以在手机银行“卡管理—补卡”里申请。
+
+资料：
+- 网点存取款：单笔取现20万元以上，请提前1天预约。
+客户：取现要预约吗？
+客服：单笔取现20万元以上要提前1天预约。
+客户：怎么查最近的网点？
+客服：很抱歉，资料里没有这一项，请联系人工客服。
+
+""",
+    notes="资料：",
+    customer="客户：",
+    counter="客服：",
+    joint=" ",
+)
+_EN = _Form(
+    beginning="""\
+Below are questions and answers at a bank's counter. The clerk answers in a sentence or two, in the words of the notes.
+
+Notes:
+- Replacing a debit card: Bring your ID to a branch, or apply in the app under "Cards - Replace". The fee is CNY 8 per card and it arrives within 5 business days.
+- Reporting a lost debit card: Use "Cards - Report lost" in the app. It takes effect at once and is free.
+Customer: I lost my card, what does a new one cost and how long does it take?
+Clerk: A new debit card costs CNY 8 and arrives within 5 business days. You can bring your ID to a branch or apply in the app under "Cards - Replace".
+
+Notes:
+- Cash at branches: Please book 1 day ahead to withdraw more than CNY 200,000 at once.
+Customer: Do I have to book to withdraw cash?
+Clerk: Yes, to withdraw more than CNY 200,000 at once please book 1 day ahead.
+Customer: How do I find the nearest branch?
+Clerk: Sorry, the notes don't say. Please ask to speak with our staff.
+
+""",
+    notes="Notes:",
+    customer="Customer:",
+    counter="Clerk:",
+    joint=" ",
+)
+_FORMS: dict[Language, _Form] = {"zh": _ZH, "en": _EN}
+
+# Budgets in weighted characters (`_cut`): about a token each, so that a prompt stays short enough
+# for the first word to come in a second on two cores.
+_PASSAGES = 3
+_FIRST_PASSAGE = 180
+_OTHER_PASSAGE = 70
+_TITLE = 30
+_QUESTION = 80
+_EXCHANGES = 2
+_EARLIER_ANSWER = 50
+_EARLIER_QUESTION = 40
+
+_MARKERS = re.compile(
+    r"(?:客户|客服|资料|customer|clerk|notes)\s*[:：]", re.IGNORECASE
+)
+_SPECIAL = re.compile(r"<[^<>\s]{1,40}>|\[(?:INST|/INST|multimodal)\]", re.IGNORECASE)
+
+
+def beginnings() -> tuple[str, ...]:
+    """Every constant beginning, to be computed before the first request."""
+    return tuple(form.beginning for form in _FORMS.values())
+
+
+def build(request: GenerateRequest) -> Prompt:
+    """The prompt of one request; passages best first, history oldest first."""
+    form = _FORMS[request.language]
+    notes = [_note(passage, form, first=at == 0) for at, passage in enumerate(request.passages[:_PASSAGES])]
+    lines = [form.notes, *(f"- {note}" for note in notes)]
+    for exchange in request.history[-_EXCHANGES:]:
+        lines += _earlier(exchange, form)
+    lines += [_line(form.customer, request.question, form, _QUESTION), form.counter]
+    return Prompt(
+        beginning=form.beginning,
+        rest="\n".join(lines),
+        stops=("\n", *(f.customer for f in _FORMS.values()), *(f.notes for f in _FORMS.values()), form.counter),
+        sources=tuple(notes),
+    )
+
+
+def _note(passage: Passage, form: _Form, *, first: bool) -> str:
+    title = _cut(_slot(passage.title, form), _TITLE)
+    text = _cut(_slot(passage.text, form), _FIRST_PASSAGE if first else _OTHER_PASSAGE)
+    return f"{title}{'：' if form is _ZH else ': '}{text}"
+
+
+def _earlier(exchange: Exchange, form: _Form) -> Sequence[str]:
+    return (
+        _line(form.customer, exchange.question, form, _EARLIER_QUESTION),
+        _line(form.counter, exchange.answer, form, _EARLIER_ANSWER),
+    )
+
+
+def _line(speaker: str, text: str, form: _Form, limit: int) -> str:
+    return speaker + ("" if form is _ZH else " ") + _cut(_slot(text, form), limit)
+
+
+def _slot(text: str, form: _Form) -> str:
+    """Text of others as one line that can't pass for the record's own: no control characters, no
+    speaker marks, no special tokens."""
+    kept = "".join(
+        " " if ch in "\n\r\t\u2028\u2029" else ch
+        for ch in text
+        if ch in "\n\r\t" or unicodedata.category(ch) not in ("Cc", "Cf", "Co", "Cn", "Cs")
+    )
+    while True:  # removing one mark may join the halves of another
+        cleaned = _MARKERS.sub(" ", _SPECIAL.sub(" ", kept))
+        if cleaned == kept:
+            break
+        kept = cleaned
+    return form.joint.join(kept.split())
+
+
+def _cut(text: str, limit: int) -> str:
+    """The beginning of `text` worth about `limit` tokens, at a sentence end where there is one."""
+    weight = 0.0
+    for at, character in enumerate(text):
+        weight += 0.25 if character.isascii() and not character.isdigit() else 0.75
+        if weight > limit:
+            break
+    else:
+        return text
+    head = text[:at]
+    end = max(head.rfind(mark) for mark in ("。", "；", "！", "？", ". ", "; "))
+    return head[: end + 1].rstrip() if end >= at // 2 else head

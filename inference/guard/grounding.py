@@ -1,0 +1,54 @@
+"""How much of a reply's content its passages hold: pairs of 汉字, and stems of English words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from bot.types import Language
+
+__all__ = ["content_units", "language_of", "support"]
+
+_HAN_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
+_FUNCTION = frozenset("的了吗呢啊呀吧我您你他她它们是有在和与及或就都也还把被给这那个会能可以请要需将从对向到为于用让则并且而但如若果因所等时候后前里上下中")
+_STOP = frozenset(
+    "a an the this that these those is are was were be been being am do does did done have has had i you he she it we they "
+    "me him her us them my your his its our their of to in on at by for with from as into onto over under about after "
+    "before and or but if then so than when while where which who whom whose what how there here can could may might "
+    "will would shall should must not no nor only just also very more most any all each every some such other another "
+    "up down out off again too please yes ok one first next need get go make take let know want help us "
+    "within once still even see right bank customer".split()
+)
+
+
+def language_of(text: str) -> Language | None:
+    """The language of a text by its letters: any sizeable share of 汉字 makes it Chinese; None if it
+    has no letters."""
+    han = sum(len(run) for run in _HAN_RUN.findall(text))
+    words = len(_WORD.findall(text))
+    if not han and not words:
+        return None
+    return "zh" if han and han >= words / 2 else "en"
+
+
+def content_units(text: str) -> frozenset[str]:
+    """Distinct pairs of neighbouring 汉字, and stems of words, without those that only do grammar."""
+    pairs = (run[at : at + 2] for run in _HAN_RUN.findall(text) for at in range(len(run) - 1))
+    words = (_stem(word.lower()) for word in _WORD.findall(text) if word.lower() not in _STOP and len(word) > 1)
+    return frozenset(pair for pair in pairs if _FUNCTION.isdisjoint(pair)) | frozenset(words)
+
+
+def support(units: Set[str], evidence: Set[str], neutral: Set[str]) -> tuple[int, int]:
+    """(units that the evidence holds, units that count). What only the question says counts for
+    nothing: repeating it is no evidence, and no invention either."""
+    counted = [unit for unit in units if unit in evidence or unit not in neutral]
+    return sum(unit in evidence for unit in counted), len(counted)
+
+
+def _stem(word: str) -> str:
+    word = word.replace("’", "'").removesuffix("'s")
+    for suffix in ("ations", "ation", "ings", "ing", "ments", "ment", "ies", "ied", "ers", "ed", "es", "er", "ly", "al", "s", "y"):
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            return word[: -len(suffix)].removesuffix("e")
+    return word.removesuffix("e")

@@ -1,0 +1,140 @@
+"""The reply guard: what the generator wrote is shown only if the passages bear it out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bot.types import Passage
+from inference.guard.clauses import sentences
+from inference.guard.degenerate import find_degeneration
+from inference.guard.figures import Figure, compatible, find_figures
+from inference.guard.grounding import content_units, language_of, support
+from inference.guard.polarity import Statement, find_flip, statements
+from inference.guard.promises import find_promise
+from inference.guard.streaming import safe_prefix
+
+__all__ = ["Finding", "ReplyGuard"]
+
+_CLAUSE = re.compile(r"[，。；！？\n!?;]|,(?!\d)|\.(?=\s|$)")
+_OWN = re.compile(
+    r"[您你](?:刚才|刚刚|上面)?(?:说|提到?|问|写|输入|填写?)(?:到|及)?(?:的|是)|\byou (?:mention|ask|wrote|said|enter|typ)\w*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The guard's verdict."""
+
+    ok: bool
+    reason: str = ""
+    """`check: what failed`, where what failed is a figure or a term, never a whole message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a text bears out, prepared once."""
+
+    figures: tuple[Figure, ...]
+    units: frozenset[str]
+    statements: tuple[Statement, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Evidence:
+        return cls(find_figures(text), content_units(text), statements(text))
+
+
+class ReplyGuard:
+    """Holds a reply against its passages. Safe to share between threads.
+
+    A figure of the *question* is no evidence: 「我能转30万吗」 doesn't make 30万 a limit. It may only be
+    said back as the customer's own, in a clause that says so (「您提到的30万元」, "the 300,000 you mentioned").
+    """
+
+    def __init__(
+        self,
+        *,
+        grounded: float = 0.5,
+        sentence_grounded: float = 0.25,
+        fewest_units: int = 6,
+        cached_passages: int = 4096,
+    ) -> None:
+        """
+        Args:
+            grounded: least share of the reply's content that the passages must hold.
+            sentence_grounded: the same for each sentence.
+            fewest_units: content units below which a share says nothing and isn't asked for.
+            cached_passages: passages whose evidence is kept.
+        """
+        self._grounded = grounded
+        self._sentence_grounded = sentence_grounded
+        self._fewest_units = fewest_units
+        self._evidence = lru_cache(maxsize=cached_passages)(Evidence.of)
+
+    def check(self, reply: str, passages: Sequence[Passage], *, question: str = "") -> Finding:
+        """Whether `reply`, or a prefix of it cut at `safe_prefix`, may be shown."""
+        if not reply.strip():
+            return Finding(False, "empty: the reply has no text")
+        evidence = [self._evidence(f"{passage.title}\n{passage.text}") for passage in passages]
+        for name, found in self._checks(reply, evidence, passages, question):
+            if found:
+                return Finding(False, f"{name}: {found}")
+        return Finding(True)
+
+    def safe_prefix(self, partial: str) -> int:
+        """Leading characters of a growing reply that may be checked and, if they pass, shown."""
+        return safe_prefix(partial)
+
+    def _checks(
+        self, reply: str, evidence: Sequence[Evidence], passages: Sequence[Passage], question: str
+    ) -> Iterable[tuple[str, str]]:
+        """(check, what failed) one by one, the cheap ones first; empty where nothing did."""
+        yield "degenerate", find_degeneration(reply)
+        yield "language", _wrong_language(reply, passages, question)
+        yield "promise", find_promise(reply)
+        yield "figure", _unsupported_figure(reply, evidence, question)
+        yield "flip", find_flip(statements(reply), (s for item in evidence for s in item.statements))
+        yield "grounding", self._ungrounded(reply, evidence, question)
+
+    def _ungrounded(self, reply: str, evidence: Sequence[Evidence], question: str) -> str:
+        held = frozenset().union(*(item.units for item in evidence))
+        neutral = content_units(question)
+        parts = [support(content_units(sentence), held, neutral) for sentence in sentences(reply)]
+        for supported, counted in parts:
+            if counted >= self._fewest_units and supported < self._sentence_grounded * counted:
+                return f"a sentence has {supported} of {counted} content units in the passages"
+        supported, counted = sum(part[0] for part in parts), sum(part[1] for part in parts)
+        if counted >= self._fewest_units and supported < self._grounded * counted:
+            return f"{supported} of {counted} content units are in the passages"
+        return ""
+
+
+def _wrong_language(reply: str, passages: Sequence[Passage], question: str) -> str:
+    asked = language_of(question) or (passages[0].language if passages else None)
+    answered = language_of(reply)
+    if asked is None or answered is None or asked == answered:
+        return ""
+    return f"{answered} where {asked} was asked"
+
+
+def _unsupported_figure(reply: str, evidence: Sequence[Evidence], question: str) -> str:
+    stated = [figure for figure in find_figures(reply) if not figure.implicit]
+    known = [figure for item in evidence for figure in item.figures]
+    missing = [figure for figure in stated if not any(compatible(figure, other) for other in known)]
+    if not missing:
+        return ""
+    asked = find_figures(question)
+    for figure in missing:
+        quoted = _says_customers_own(reply, figure.start) and any(compatible(figure, other) for other in asked)
+        if not quoted:
+            return f"{figure.text.strip()} ({figure.kind}) isn't in the passages"
+    return ""
+
+
+def _says_customers_own(reply: str, position: int) -> bool:
+    """Whether the clause before `position` says that what follows is what the customer wrote."""
+    clause = _CLAUSE.split(reply[:position])[-1] + _CLAUSE.split(reply[position:])[0]
+    return _OWN.search(clause) is not None

@@ -1,0 +1,70 @@
+"""Statements turned into their opposite: the passage says 不收费, the reply says 收费.
+
+Lexical and cheap: a clause is its content with the negations taken out, and whether their number is
+odd. A reply's clause that says almost the same as a passage's clause, but with the other polarity,
+and that no passage supports with its own, has been turned round.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from inference.guard.clauses import NEGATION, clauses
+from inference.guard.grounding import content_units
+
+__all__ = ["Statement", "find_flip", "statements"]
+
+SAME = 0.75
+"""Share of a reply clause's content that a passage clause must hold to speak about the same thing."""
+FEWEST = 2
+"""Content units below which a clause says too little to be compared."""
+
+_SYNONYMS = (
+    (re.compile(r"免费|免收费|不要钱|不花钱|不用(?:付)?钱"), "不收费"),
+    (re.compile(r"无须|无需|不必|不用|用不着"), "不需要"),
+    (re.compile(r"收取(?:手续)?费用?|(?:要|需)付费|要钱"), "收费"),
+    (re.compile(r"\bfree of charge\b|\bfor free\b|\bfree\b|\bwaived\b", re.IGNORECASE), "no charge"),
+    (re.compile(r"\bfees?\b|\bcharged\b|\bcharges\b|\bcost\b|\bcosts\b", re.IGNORECASE), "charge"),
+    (re.compile(r"\bunable to\b|\bcannot\b|\bcan't\b", re.IGNORECASE), "can not"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    content: frozenset[str]
+    negated: bool
+    text: str
+
+
+def statements(text: str) -> tuple[Statement, ...]:
+    """The clauses of a text that say enough to be compared."""
+    return tuple(statement for clause in clauses(text) if (statement := _statement(clause)) is not None)
+
+
+def _statement(clause: str) -> Statement | None:
+    if "？" in clause or "?" in clause:
+        return None
+    plain = clause
+    for pattern, replacement in _SYNONYMS:
+        plain = pattern.sub(replacement, plain)
+    count = sum(1 for match in NEGATION.finditer(plain) if match["negation"])
+    bare = NEGATION.sub(lambda match: match[0] if match["apparent"] else "", plain)
+    content = content_units(bare)
+    return Statement(content, count % 2 == 1, clause.strip()) if len(content) >= FEWEST else None
+
+
+def find_flip(reply: Sequence[Statement], evidence: Iterable[Statement]) -> str:
+    """The first clause of the reply that the evidence states the other way round; empty if none."""
+    known = list(evidence)
+    for statement in reply:
+        best = {False: 0.0, True: 0.0}
+        for other in known:
+            if len(other.content) > 4 * len(statement.content):
+                continue
+            shared = len(statement.content & other.content) / len(statement.content)
+            best[other.negated] = max(best[other.negated], shared)
+        if best[not statement.negated] >= SAME and best[not statement.negated] > best[statement.negated] + 0.1:
+            return statement.text
+    return ""

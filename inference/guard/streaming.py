@@ -1,0 +1,64 @@
+"""How much of a growing reply may be checked and shown.
+
+What is released must read the same to every check whatever follows. A clause with nothing in it that a
+check looks at (no digit, no number word, no negation, no promise's words) is released word by word;
+any other waits for the end of its clause, or of its sentence where a later unit, negation or warning
+could still change what it says (「3、6或12个月」, "3, 6 or 12 months").
+"""
+
+from __future__ import annotations
+
+import re
+
+from inference.guard.clauses import NEGATION
+from inference.guard.figures import find_figures
+from inference.guard.promises import TRIGGER
+
+__all__ = ["safe_prefix"]
+
+HELD = 12
+"""Characters kept back at the end of a clause that holds nothing telling: longer than any word or
+marker that could turn out to begin something telling."""
+
+_SENTENCE_END = re.compile(r"[。！？；\n](?=.)|[.!?;](?=\s+\S)", re.DOTALL)
+_CLAUSE_END = re.compile(r"，(?=[^\d\s])|,(?=[ ]+[^\d\s])")
+_TELLING = re.compile(
+    r"[\d@:/+%$¥€£￥０-９零〇一二两三四五六七八九十百千万亿半成分点拾佰仟壹贰叁肆伍陆柒捌玖年月日号元类"
+    r"\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u2189\u2460-\u249b]"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|million|billion|half|twice|"
+    r"thrice|noon|midnight|class|an?|per|each|every|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)"
+    r"|[a-z]\.[a-z]|[A-Z]{3,}|www|[<{}`#\[【]",
+    re.IGNORECASE,
+)
+_CHARGE = re.compile(r"[费免]|需要|可以|\bcan\b|\bfee|charg|cost|waive|unable", re.IGNORECASE)
+_WORD_BREAK = re.compile(r"[\s，。！？；：、,.!?;:）)」』”]|[\u3400-\u9fff]")
+
+
+def safe_prefix(partial: str) -> int:
+    """Number of leading characters that no continuation can give another meaning."""
+    done = _last_end(_SENTENCE_END, partial, 0)
+    settled = _last_end(_CLAUSE_END, partial, done)
+    while settled > done and not _closed(partial[done:settled]):
+        settled = _last_end(_CLAUSE_END, partial[: settled - 1], done)
+    rest = partial[settled:]
+    if _TELLING.search(rest) or TRIGGER.search(rest) or NEGATION.search(rest) or _CHARGE.search(rest):
+        return settled
+    cut = 0
+    for match in _WORD_BREAK.finditer(rest, 0, max(0, len(rest) - HELD)):
+        cut = match.end()
+    return settled + cut
+
+
+def _last_end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    end = start
+    for match in pattern.finditer(text, start):
+        end = match.end()
+    return end
+
+
+def _closed(segment: str) -> bool:
+    """Whether a run of whole clauses can be read without its sentence's end."""
+    if TRIGGER.search(segment):
+        return False
+    figures = find_figures(segment)
+    return not any(figure.bare for figure in figures)
