@@ -71,7 +71,7 @@ class WebAdapter:
         self._settings = settings
         self._tokens = tokens
         self._admit = admit
-        self._page = Page(settings)
+        self._page: Page | None = None
         self._streams = Streams(settings, account, heartbeat=heartbeat, stall=stall)
         self._host: Host | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -92,6 +92,7 @@ class WebAdapter:
         ]
 
     async def start(self, host: Host) -> None:
+        self._page = await asyncio.to_thread(Page, self._settings)
         self._host = host
         listening = asyncio.Event()
         self._listener = asyncio.create_task(self._streams.listen(host, listening), name="web-pushes")
@@ -145,20 +146,20 @@ class WebAdapter:
             return
         try:
             await self._host.push(TOPIC, encode(push))
-        except Exception:
+        except Exception as error:
             # A hint: the next heartbeat finds the message without it.
-            log.warning("a web push (%s) was lost", push.type, exc_info=True)
+            log.warning("a web push (%s) was lost: %s", push.type, type(error).__name__)
 
     # ── as a server ──────────────────────────────────────────────────────────────────────────────
 
     async def _get_page(self, request: web.Request) -> web.StreamResponse:
-        response = self._page.render(request)
+        response = self._served_page().render(request)
         # Set again on each load, so that a conversation in use doesn't end.
         remember(response, request, token_of(request) or self._tokens(), self._settings)
         return response
 
     async def _get_file(self, request: web.Request) -> web.StreamResponse:
-        return self._page.file(request.match_info["name"], request.match_info.get("version", ""))
+        return self._served_page().file(request.match_info["name"], request.match_info.get("version", ""))
 
     async def _post_reset(self, request: web.Request) -> web.StreamResponse:
         require_same_origin(request)
@@ -206,6 +207,15 @@ class WebAdapter:
         after = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         number = int(after) if after.isascii() and after.isdigit() and len(after) <= 16 else 0
         return await self._streams.serve(request, conversation, host, min(number, _LAST_NUMBER))
+
+    def _served_page(self) -> Page:
+        """
+        Raises:
+            Refusal: 503 when not started.
+        """
+        if self._page is None:
+            raise Refusal(503, "busy", retry_after=2.0)
+        return self._page
 
     def _asked(self, request: web.Request) -> tuple[Host, Conversation]:
         """The host, and the conversation of the browser that asks.

@@ -48,8 +48,6 @@ def message_json(message: OutboundMessage, *, role: str, at: datetime, n: int | 
         "language": message.language,
         "parts": [_part(part) for part in message.parts],
     }
-    if message.in_reply_to:
-        value["in_reply_to"] = message.in_reply_to.rpartition(":")[2]
     if n is not None:
         value["n"] = n
     return value

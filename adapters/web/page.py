@@ -38,7 +38,8 @@ _POLICY: Final = "; ".join(
 
 
 class Page:
-    """The chat page for one bank. Files are read once: what was started is what is served."""
+    """The chat page for one bank. Reads its files (blocking) when made: what was started is what is
+    served."""
 
     def __init__(self, settings: WebSettings) -> None:
         self._files = {p.name: p.read_bytes() for p in (_HERE / "static").iterdir() if p.suffix in _TYPES}

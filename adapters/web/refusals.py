@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -66,9 +67,11 @@ def answered(handler: Handler) -> Handler:
             return _refuse(Refusal(503, "busy", retry_after=_BUSY_SECONDS))
         except (web.HTTPException, ConnectionError):
             raise
-        except Exception:
-            # The path alone: a request's body and cookie are the customer's.
-            log.exception("the web chat failed to answer %s %s", request.method, request.path)
+        except Exception as error:
+            # No message of the error: a database's may quote what the customer wrote.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            kind = type(error).__name__
+            log.error("the web chat failed on %s %s: %s\n%s", request.method, request.path, kind, where)
             return _refuse(Refusal(500, "failed"))
 
     return answer

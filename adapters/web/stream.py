@@ -80,8 +80,8 @@ class Streams:
                     listening.set()
                     async for payload in payloads:
                         self._dispatch(payload)
-            except Exception:
-                log.warning("listening for web pushes failed; trying again", exc_info=True)
+            except Exception as error:
+                log.warning("listening for web pushes failed (%s); trying again", type(error).__name__)
             # Meanwhile heartbeats find what is pushed.
             await asyncio.sleep(_RETRY_SECONDS)
 

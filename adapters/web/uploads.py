@@ -59,7 +59,7 @@ async def read_upload(request: web.Request, settings: WebSettings) -> Attachment
         raise Refusal(400, "bad_upload") from None
     if not data:
         raise Refusal(400, "empty_file")
-    mime = sniff(data)
+    mime = await asyncio.to_thread(sniff, data)
     if mime is None:
         raise Refusal(415, "upload_type", types=ACCEPTED_TYPES)
     return Attachment(name=safe_name(name, mime), mime=mime, data=data)

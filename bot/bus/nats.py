@@ -25,6 +25,7 @@ __all__ = ["NatsBus"]
 
 log = structlog.get_logger(__name__)
 
+CONNECT_S = 5.0
 PREFIX = "teller."
 PIECE, END, FAILURE = b"+", b".", b"!"
 
@@ -50,19 +51,19 @@ class NatsBus:
             log.warning("bus.error", error=type(error).__name__)
 
         try:
-            client = await nats.connect(
-                url,
-                name="teller",
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.5,
-                disconnected_cb=lost,
-                reconnected_cb=back,
-                error_cb=trouble,
-                allow_reconnect=True,
-                connect_timeout=5,
-            )
+            # The client itself would try for ever; a start should say what is wrong.
+            async with asyncio.timeout(CONNECT_S):
+                client = await nats.connect(
+                    url,
+                    name="teller",
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.5,
+                    disconnected_cb=lost,
+                    reconnected_cb=back,
+                    error_cb=trouble,
+                )
         except (NatsError, OSError, TimeoutError) as error:
-            raise BusError(f"no NATS server answers at {url}: {error}") from error
+            raise BusError(f"no NATS server answers at {url}: {error or 'time-out'}") from error
         return cls(client)
 
     async def publish(self, topic: str, key: str = "", payload: bytes = b"") -> None:

@@ -152,7 +152,8 @@ def parse(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError([_explain(document, model, item) for item in error.errors()]) from None
+        problems = [_explain(document, model, item) for item in error.errors()]
+        raise ConfigError(sorted(problems, key=lambda problem: problem.line)) from None
 
 
 def _explain(document: Document, model: type[BaseModel], error: Any) -> Problem:

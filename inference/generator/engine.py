@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import torch
@@ -23,48 +23,14 @@ from inference.generator.choice import Chooser, Writing
 from inference.generator.kv import Mask, Prefix, SlotCache
 from inference.generator.model import LanguageModel
 from inference.generator.numbers import Figures
+from inference.generator.options import EngineOptions, EngineStats, Outcome, Overloaded
 from inference.generator.stream import TextStream, repeats_itself
 from inference.generator.vocabulary import Head, Vocabulary
 
-__all__ = ["Engine", "EngineOptions", "EngineStats", "Job", "Listener", "Outcome", "Overloaded"]
+__all__ = ["Engine", "Job", "Listener"]
 
-Outcome = Literal["stop", "length", "repetition", "deadline", "cancelled"]
 Listener = Callable[[str, str, Outcome | None], None]
 """Told (job id, new text, why it ended or None). Called on the engine's thread; must not block."""
-
-
-class Overloaded(Exception):
-    """As many replies are waiting as the engine promises to hold."""
-
-
-class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    rows: int = 16
-    """Replies written at the same time."""
-    queue: int = 64
-    """Replies that may wait for a row."""
-    context: int = 1024
-    """Tokens of a prompt and its reply together."""
-    chunk: int = 128
-    """Prompt tokens read in one pass."""
-    reading_time: float = 0.3
-    """Seconds of a step spent on new prompts while replies are running."""
-    trim_vocabulary: bool = True
-    repetition_penalty: float = 1.05
-    no_repeat: int = 8
-    favour: float = 1.0
-
-
-class EngineStats(msgspec.Struct, frozen=True):
-    """Counters since the start, and the state now."""
-
-    tokens: int = 0
-    prompt_tokens: int = 0
-    cached_prompt_tokens: int = 0
-    steps: int = 0
-    prefill_seconds: float = 0.0
-    decode_seconds: float = 0.0
-    waiting: int = 0
-    running: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +47,8 @@ class Job:
     """On the engine's clock."""
     sources: tuple[str, ...] = ()
     """The passages: figures come from here alone, and these words are favoured."""
+    question: str = ""
+    """As quoted in the prompt; not to be echoed."""
 
 
 @dataclass(slots=True)
@@ -128,6 +96,7 @@ class Engine:
             repetition_penalty=options.repetition_penalty,
             no_repeat=options.no_repeat,
             favour=options.favour,
+            copy=options.copy,
         )
         self._cache = SlotCache(model.network.config, options.rows + 1, options.context)
         self._prefixes: dict[str, Prefix] = {}
@@ -249,10 +218,21 @@ class Engine:
         row.length = len(prefix.ids)
         self._cache.restore(self._options.rows, prefix)
         self._count(cached_prompt_tokens=len(prefix.ids))
-        used = {id for text in job.sources for id in tokenizer.encode(text, add_special_tokens=False).ids}
-        row.writing.extra_rows = self._vocabulary.rows_beyond_core(used)
-        row.writing.favoured = torch.tensor(self._vocabulary.rows_of(used), dtype=torch.long)
+        row.writing = self._writing(job)
         return True
+
+    def _writing(self, job: Job) -> Writing:
+        def ids(text: str) -> list[int]:
+            encoded: list[int] = self._model.tokenizer.encode(text, add_special_tokens=False).ids
+            return encoded
+
+        sources = [ids(text) for text in job.sources]
+        return Writing(
+            Figures(job.sources),
+            extra_rows=self._vocabulary.rows_beyond_core(id for source in sources for id in source),
+            sources=[self._vocabulary.rows_of(source) for source in sources],
+            question=self._vocabulary.rows_of(ids(job.question)),
+        )
 
     def _read_chunk(self) -> None:
         row = self._reading

@@ -38,7 +38,7 @@ class _Place:
         self.width = 0
 
 
-class _SlotLayer(CacheLayerMixin):
+class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     is_sliding = False  # a window is expressed in the mask
 
     def __init__(self, slots: int, length: int, place: _Place) -> None:
@@ -80,7 +80,7 @@ class _SlotLayer(CacheLayerMixin):
         return self._length
 
 
-class SlotCache(Cache):
+class SlotCache(Cache):  # type: ignore[misc]
     """`slots` rows of up to `length` tokens each."""
 
     def __init__(self, config: Any, slots: int, length: int) -> None:
@@ -115,7 +115,9 @@ class SlotCache(Cache):
     def save(self, slot: int, ids: Sequence[int]) -> Prefix:
         """What a slot holds for its first `len(ids)` tokens."""
         n = len(ids)
-        pairs = ((layer.keys[slot, :, :n].clone(), layer.values[slot, :, :n].clone()) for layer in self.layers)
+        pairs = (
+            (layer.keys[slot, :, :n].clone(), layer.values[slot, :, :n].clone()) for layer in self.layers
+        )
         return Prefix(tuple(ids), tuple(pairs))
 
     def restore(self, slot: int, prefix: Prefix) -> None:

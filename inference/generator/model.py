@@ -65,7 +65,9 @@ def load(
         raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(_DTYPES)}")
     source = str(materialise_base(cache)) if model == BASE else model
     try:
-        network = AutoModelForCausalLM.from_pretrained(source, dtype=_DTYPES[dtype], attn_implementation="sdpa")
+        network = AutoModelForCausalLM.from_pretrained(
+            source, dtype=_DTYPES[dtype], attn_implementation="sdpa"
+        )
         if adapter:
             network = _merged(network, adapter)
         tokenizer = _tokenizer(source)

@@ -25,6 +25,7 @@ class Prompt:
     stops: tuple[str, ...]
     sources: tuple[str, ...]
     """What the reply may draw figures from, as quoted in the prompt."""
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,7 @@ _EXCHANGES = 2
 _EARLIER_ANSWER = 50
 _EARLIER_QUESTION = 40
 
-_MARKERS = re.compile(
-    r"(?:客户|客服|资料|customer|clerk|notes)\s*[:：]", re.IGNORECASE
-)
+_MARKERS = re.compile(r"(?:客户|客服|资料|customer|clerk|notes)\s*[:：]", re.IGNORECASE)
 _SPECIAL = re.compile(r"<[^<>\s]{1,40}>|\[(?:INST|/INST|multimodal)\]", re.IGNORECASE)
 
 
@@ -114,12 +113,19 @@ def build(request: GenerateRequest) -> Prompt:
     lines = [form.notes, *(f"- {note}" for note in notes)]
     for exchange in request.history[-_EXCHANGES:]:
         lines += _earlier(exchange, form)
-    lines += [_line(form.customer, request.question, form, _QUESTION), form.counter]
+    question = _cut(_slot(request.question, form), _QUESTION)
+    lines += [_spoken(form.customer, question, form), form.counter]
     return Prompt(
         beginning=form.beginning,
         rest="\n".join(lines),
-        stops=("\n", *(f.customer for f in _FORMS.values()), *(f.notes for f in _FORMS.values()), form.counter),
+        stops=(
+            "\n",
+            *(f.customer for f in _FORMS.values()),
+            *(f.notes for f in _FORMS.values()),
+            form.counter,
+        ),
         sources=tuple(notes),
+        question=question,
     )
 
 
@@ -131,13 +137,13 @@ def _note(passage: Passage, form: _Form, *, first: bool) -> str:
 
 def _earlier(exchange: Exchange, form: _Form) -> Sequence[str]:
     return (
-        _line(form.customer, exchange.question, form, _EARLIER_QUESTION),
-        _line(form.counter, exchange.answer, form, _EARLIER_ANSWER),
+        _spoken(form.customer, _cut(_slot(exchange.question, form), _EARLIER_QUESTION), form),
+        _spoken(form.counter, _cut(_slot(exchange.answer, form), _EARLIER_ANSWER), form),
     )
 
 
-def _line(speaker: str, text: str, form: _Form, limit: int) -> str:
-    return speaker + ("" if form is _ZH else " ") + _cut(_slot(text, form), limit)
+def _spoken(speaker: str, text: str, form: _Form) -> str:
+    return speaker + ("" if form is _ZH else " ") + text
 
 
 def _slot(text: str, form: _Form) -> str:

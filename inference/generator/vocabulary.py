@@ -21,7 +21,9 @@ __all__ = ["Head", "Vocabulary"]
 
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
 _WORD = re.compile(r" ?([A-Za-z]?[a-z]+|[A-Z]{1,5})")
-_PUNCTUATION = re.compile(r" ?[!-/:;=?@\[\]~\u3001-\u3011\uff01-\uff0f\uff1a-\uff20·×÷°€£¥–—‘’“”…①-⑩ⅠⅡⅢⅣ]{1,3}|\n| ")
+_PUNCTUATION = re.compile(
+    r" ?[!-/:;=?@\[\]~\u3001-\u3011\uff01-\uff0f\uff1a-\uff20·×÷°€£¥–—‘’“”…①-⑩ⅠⅡⅢⅣ]{1,3}|\n| "
+)
 _DIGIT = re.compile(r" ?[0-9]")
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 _WORDS = 40_000
@@ -33,7 +35,9 @@ _SPARE = 8192
 class Vocabulary:
     """The tokens that may be generated. A *row* is an index into the cut output matrix."""
 
-    def __init__(self, tokenizer: Tokenizer, stop_ids: frozenset[int], size: int, *, trim: bool = True) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, stop_ids: frozenset[int], size: int, *, trim: bool = True
+    ) -> None:
         """Of a model with `size` output rows; with `trim` only Han, English, digits and punctuation."""
         every = _texts(tokenizer, range(size))
         keep = list(_kept(every, stop_ids)) if trim else list(range(size))
@@ -65,8 +69,8 @@ class Vocabulary:
         return tuple(sorted(rows))
 
     def rows_of(self, ids: Iterable[int]) -> list[int]:
-        """The rows of those `ids` that have one, in order."""
-        return sorted(self._rows[id] for id in ids if id in self._rows)
+        """The row of each of `ids`, -1 where it has none."""
+        return [self._rows.get(id, -1) for id in ids]
 
 
 class Head:
@@ -114,9 +118,7 @@ def _kept(texts: Sequence[str], stop_ids: frozenset[int]) -> Iterable[int]:
             words += 1
             if words <= _WORDS or len(text) == 1:
                 yield id
-        elif (
-            id in stop_ids or _HAN.fullmatch(text) or _DIGIT.fullmatch(text) or _PUNCTUATION.fullmatch(text)
-        ):
+        elif id in stop_ids or _HAN.fullmatch(text) or _DIGIT.fullmatch(text) or _PUNCTUATION.fullmatch(text):
             yield id
 
 

@@ -7,7 +7,7 @@ import re
 __all__ = ["CLAUSE_END", "NEGATION", "clauses", "negations", "sentences"]
 
 _SENTENCE_END = re.compile(r"(?<=[。！？；!?;\n])|(?<=\.)(?=\s)")
-CLAUSE_END = re.compile(r"[，,。！？；!?;\n：]|\.(?=\s|$)|(?<=\w) - |\b(?:but|however|although|because|unless|so that)\b", re.IGNORECASE)
+CLAUSE_END = re.compile(r"[，。！？；!?;\n：]|,(?!\d)|\.(?=\s|$)|(?<=\w) - |\b(?:but|however|although|because|unless|so that)\b", re.IGNORECASE)
 
 # First what only looks like a negation, then what is one.
 _NOT_NEGATIONS = (

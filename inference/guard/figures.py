@@ -38,6 +38,8 @@ class Figure:
     text: str
     bare: bool = False
     """Without a unit or currency of its own."""
+    factor: Fraction = Fraction(1)
+    """Base units in one of the unit it is written with (12 for years)."""
     implicit: bool = False
     """Said without a number (每天, per year): evidence, but nothing that needs evidence."""
 
@@ -65,10 +67,11 @@ def find_figures(text: str) -> tuple[Figure, ...]:
         if found is None:
             continue
         kind, value = found
-        bare = name in {"number", "words", "english"} and not ({"nu", "wu", "eu"} & groups.keys())
-        figures.append(
-            Figure(kind, value, match.start(), match.end(), match[0], bare, implicit=name == "implicit")
-        )
+        written = groups.get("nu") or groups.get("wu") or groups.get("eu")
+        bare = name in {"number", "words", "english"} and not written
+        factor = unit(written)[1] if written else Fraction(1)
+        implicit = name == "implicit"
+        figures.append(Figure(kind, value, match.start(), match.end(), match[0], bare, factor, implicit))
     return tuple(_share_units(figures, folded))
 
 
@@ -153,7 +156,8 @@ def _read_time(groups: Groups, text: str, match: re.Match[str]) -> Found:
     elif hour == 12 and (suffix.startswith("a") or period in {"凌晨", "夜间", "晚上", "晚"}):
         hour = Fraction(0)
     said = period or suffix or ":" in match[0] or hour > 12
-    return ("time" if said else "halftime"), (hour % 24) * 60 + minutes
+    # 24:00 is 0:00; 40:00 is nothing, and equal to nothing.
+    return ("time" if said else "halftime"), (Fraction(0) if hour == 24 else hour) * 60 + minutes
 
 
 def _read_class(groups: Groups, text: str, match: re.Match[str]) -> Found:
@@ -223,15 +227,19 @@ _HOLIDAY = re.compile("假期|长假|黄金周|国庆")
 def _read_words(groups: Groups, text: str, match: re.Match[str]) -> Found:
     run, unit_text = groups["w"], groups.get("wu", "")
     before = text[max(0, match.start() - 1) : match.start()]
-    if before in {"第", "双", "十"} or (run == "十一" and _HOLIDAY.match(text, match.end())):
+    if before in {"双", "十"} or (run == "十一" and _HOLIDAY.match(text, match.end())):
         return None
     value = chinese_number(run)
     if not unit_text:
+        if before == "第":
+            return None
         if len(run) >= 3 and not re.search("[十百千万亿点]", run):
             return "number", value
         scaled = len(run) > 1 and not starts_with_scale(run) and re.search("[十百千万亿点拾佰仟]", run)
         return ("amount" if re.search("[万亿]", run) else "number", value) if scaled else None
     kind, factor = unit(unit_text)
+    if before == "第" and (kind == "number" or value <= 2):
+        return None  # 第三个 and 第二天 (the next day); but 第九个月 is a figure
     if starts_with_scale(run) and (kind not in CURRENCIES or before in {"数", "几", "上", "成", "近"}):
         return None
     if value == 1 and (kind == "number" or unit_text == "块" or before in set("同某任每这那另哪当")):
@@ -332,17 +340,8 @@ def _with_unit_of(left: Figure, right: Figure) -> Figure:
         if scale and not _LARGE.search(left.text):
             value *= multiplier(scale[0])
         elif not scale:
-            value *= _factor(right)
+            value *= right.factor
     return replace(left, kind=right.kind, value=value, bare=right.bare)
-
-
-def _factor(figure: Figure) -> Fraction:
-    """Base units in one of the figure's own unit (12 for years)."""
-    written = re.sub(r"^[\d.,]+[ \t]?-?[ \t]?", "", figure.text)
-    try:
-        return unit(written)[1]
-    except ValueError:
-        return Fraction(1)
 
 
 # ── comparing ────────────────────────────────────────────────────────────────────────────────────
@@ -351,18 +350,16 @@ def _factor(figure: Figure) -> Fraction:
 def compatible(stated: Figure, evidence: Figure) -> bool:
     """Whether `evidence` says what `stated` states: the same value, in the same or a like unit."""
     mine, theirs = stated.kind, evidence.kind
+    if evidence.implicit and stated.text[:1] not in {"一", "o", "O"}:
+        return False  # 每天 bears out 一天, but not a figure as exact as 1天
     if mine == theirs:
         if mine == "date":
             return all(a in {0, b} for a, b in zip(_date(stated), _date(evidence), strict=True))
-        if mine == "halftime":
-            return stated.value == evidence.value
         return stated.value == evidence.value
     if {mine, theirs} == {"time", "halftime"}:
         return isinstance(stated.value, Fraction) and isinstance(evidence.value, Fraction) and (
             stated.value % 720 == evidence.value % 720
         )
-    if mine == "url" == theirs:
-        return False
     if theirs == "date":
         return _within_date(stated, _date(evidence))
     if {mine, theirs} == {"age", "month"}:

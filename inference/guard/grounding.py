@@ -11,7 +11,7 @@ __all__ = ["content_units", "language_of", "support"]
 
 _HAN_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
-_FUNCTION = frozenset("的了吗呢啊呀吧我您你他她它们是有在和与及或就都也还把被给这那个会能可以请要需将从对向到为于用让则并且而但如若果因所等时候后前里上下中")
+_FUNCTION = frozenset("的了吗呢啊呀吧我您你他她它们是有在和与及或就都也还把被给这那个会能可以请要需将从对向到为于用让则并且而但如若果因所等时候后前里上下中零〇一二两三四五六七八九十百千万亿点元")
 _STOP = frozenset(
     "a an the this that these those is are was were be been being am do does did done have has had i you he she it we they "
     "me him her us them my your his its our their of to in on at by for with from as into onto over under about after "

@@ -16,7 +16,7 @@ __all__ = ["MONTHS", "SCAN", "fold_figures"]
 
 def _fold_table() -> Mapping[int, str]:
     """One character to one, so that positions stay those of the raw text."""
-    table = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code != 0xFF0C}
+    table = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in "！？；，（）［］｛｝＜＞＂＇"}
     for code in range(0x80, 0x20000):
         if unicodedata.category(chr(code)) == "Nd":
             table[code] = str(unicodedata.decimal(chr(code)))
@@ -73,7 +73,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("email", r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     (
         "url",
-        r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s\u3000-\u303f\u4e00-\u9fff，、<>\"'“”‘’()\[\]]*[a-z0-9/=&#_-]"
+        r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef<>\"'“”‘’()\[\]]*[a-z0-9/=&#_-]"
         r"|(?<![a-z0-9.-])(?:[a-z0-9-]+\.)*[a-z0-9-]{2,}\.[a-z]{2,}(?![a-z0-9])(?:/[\w./?=&%#~-]*[\w/])?",
     ),
     (
@@ -94,7 +94,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"|(?<![\d.])1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)"
         r"|(?<![\d.])0\d{2,}(?![\d.])",
     ),
-    ("always", r"(?<![\d.])(?:7[ ]?[x×*][ ]?24|24[ ]?[x×*][ ]?7|24/7)(?:[ ]?个?小时)?(?![\d.])"),
+    ("always", r"(?<![\d.])(?:7[ ]?[x×*][ ]?24|24[ ]?[x×*][ ]?7|24/7)(?:[ ]?个?小时)?(?![\d.]|[ ]?(?:个|分|秒|天|日|周|月|年|元|万|%))"),
     (
         "time",
         rf"(?P<tp1>{_PERIOD})?[ ]?(?<![\d:])(?P<th1>\d{{1,2}})[::](?P<tm1>\d\d)(?::\d\d)?(?![\d:])(?:[ ]?(?P<ta1>[ap]\.?m\b\.?))?"

@@ -40,18 +40,22 @@ class Statement:
 
 def statements(text: str) -> tuple[Statement, ...]:
     """The clauses of a text that say enough to be compared."""
+    for pattern, replacement in _SYNONYMS:
+        text = pattern.sub(replacement, text)
     return tuple(statement for clause in clauses(text) if (statement := _statement(clause)) is not None)
 
 
 def _statement(clause: str) -> Statement | None:
-    if "？" in clause or "?" in clause:
-        return None
-    plain = clause
-    for pattern, replacement in _SYNONYMS:
-        plain = pattern.sub(replacement, plain)
-    count = sum(1 for match in NEGATION.finditer(plain) if match["negation"])
-    bare = NEGATION.sub(lambda match: match[0] if match["apparent"] else "", plain)
-    content = content_units(bare)
+    count = 0
+
+    def drop(match: re.Match[str]) -> str:
+        nonlocal count
+        if match["apparent"]:
+            return match[0]
+        count += 1
+        return ""
+
+    content = content_units(NEGATION.sub(drop, clause))
     return Statement(content, count % 2 == 1, clause.strip()) if len(content) >= FEWEST else None
 
 

@@ -1,9 +1,9 @@
 """How much of a growing reply may be checked and shown.
 
-What is released must read the same to every check whatever follows. A clause with nothing in it that a
-check looks at (no digit, no number word, no negation, no promise's words) is released word by word;
-any other waits for the end of its clause, or of its sentence where a later unit, negation or warning
-could still change what it says (「3、6或12个月」, "3, 6 or 12 months").
+What is released must read the same to every check whatever follows. A clause is released word by word
+up to a little before the first thing in it that a check looks at (a digit, a number word, a negation,
+a promise's words); from there on it waits for the end of its clause, or of its sentence where a later
+unit, negation or warning could still change what it says (「3、6或12个月」, "3, 6 or 12 months").
 """
 
 from __future__ import annotations
@@ -16,22 +16,25 @@ from inference.guard.promises import TRIGGER
 
 __all__ = ["safe_prefix"]
 
-HELD = 12
-"""Characters kept back at the end of a clause that holds nothing telling: longer than any word or
-marker that could turn out to begin something telling."""
+CONTEXT = 8
+"""Characters kept back before something telling, since they may belong to it (人民币, class, 上午)."""
+HELD = CONTEXT + 14
+"""Characters kept back at the end of a clause where nothing telling is (yet): longer, by that context,
+than what must be seen to know it."""
 
 _SENTENCE_END = re.compile(r"[。！？；\n](?=.)|[.!?;](?=\s+\S)", re.DOTALL)
 _CLAUSE_END = re.compile(r"，(?=[^\d\s])|,(?=[ ]+[^\d\s])")
 _TELLING = re.compile(
     r"[\d@:/+%$¥€£￥０-９零〇一二两三四五六七八九十百千万亿半成分点拾佰仟壹贰叁肆伍陆柒捌玖年月日号元类"
     r"\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u2189\u2460-\u249b]"
-    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|thousand|million|billion|half|twice|"
-    r"thrice|noon|midnight|class|an?|per|each|every|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)"
-    r"|[a-z]\.[a-z]|[A-Z]{3,}|www|[<{}`#\[【]",
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty|hundred|thousand|million|billion|half|twice|"
+    r"thrice|noon|midnight|class|per\b|each\b|every\b|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)"
+    r"|[A-Za-z0-9]\.[A-Za-z]|(?-i:[A-Z]{3})|www|[<{}`#\[【]",
     re.IGNORECASE,
 )
 _CHARGE = re.compile(r"[费免]|需要|可以|\bcan\b|\bfee|charg|cost|waive|unable", re.IGNORECASE)
-_WORD_BREAK = re.compile(r"[\s，。！？；：、,.!?;:）)」』”]|[\u3400-\u9fff]")
+_LOOKED_AT = (_TELLING, TRIGGER, NEGATION, _CHARGE)
+_WORD_BREAK = re.compile(r"[\s，。！？；：、）」』”\u3400-\u9fff]")
 
 
 def safe_prefix(partial: str) -> int:
@@ -41,10 +44,10 @@ def safe_prefix(partial: str) -> int:
     while settled > done and not _closed(partial[done:settled]):
         settled = _last_end(_CLAUSE_END, partial[: settled - 1], done)
     rest = partial[settled:]
-    if _TELLING.search(rest) or TRIGGER.search(rest) or NEGATION.search(rest) or _CHARGE.search(rest):
-        return settled
+    starts = (match.start() for pattern in _LOOKED_AT if (match := pattern.search(rest)))
+    limit = min([len(rest) - HELD, *(start - CONTEXT for start in starts)])
     cut = 0
-    for match in _WORD_BREAK.finditer(rest, 0, max(0, len(rest) - HELD)):
+    for match in _WORD_BREAK.finditer(rest, 0, max(0, limit)):
         cut = match.end()
     return settled + cut
 

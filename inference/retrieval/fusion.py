@@ -8,20 +8,19 @@ the result. Both are fitted by `python -m inference.retrieval.fit` into `fusion.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from inference.retrieval.embedding import Vectors
 from inference.retrieval.lexical import Vector
 
-__all__ = ["CONFIDENCE_INPUTS", "Fusion", "FusionFile", "load_fusion", "shape_of"]
+__all__ = ["Fusion", "FusionFile", "load_fusion", "shape_of"]
 
-CONFIDENCE_INPUTS = ("probability", "lead", "relevance", "coverage")
+_FURTHEST_LEAD = 5.0
 
 
 class Fusion(msgspec.Struct, frozen=True, dict=True):
@@ -29,25 +28,28 @@ class Fusion(msgspec.Struct, frozen=True, dict=True):
 
     signals: tuple[str, ...]
     weights: tuple[float, ...]
-    confidence: tuple[float, ...] = (0.0,) * len(CONFIDENCE_INPUTS)
-    bias: float = 0.0
+    confidence: tuple[float, ...]
+    """Of `shape_of`'s inputs."""
+    bias: float
 
     @cached_property
     def _vector(self) -> Vector:
         return np.array(self.weights, dtype=np.float32)
 
-    def relevance(self, signals: NDArray[np.float32]) -> Vector:
+    def relevance(self, signals: Vectors) -> Vector:
         """From shape (items, signals) to shape (items,)."""
-        return signals @ self._vector
+        relevance: Vector = signals @ self._vector
+        return relevance
 
-    def trust(self, relevance: Vector, signals: NDArray[np.float32]) -> float:
+    def trust(self, relevance: Vector, signals: Vectors) -> float:
         """Probability (0–1) that the most relevant item answers the question."""
-        inputs = shape_of(relevance, signals)
-        return float(1 / (1 + np.exp(-(self.bias + np.dot(self.confidence, inputs)))))
+        logit = self.bias + float(np.dot(self.confidence, shape_of(relevance, signals)))
+        return float(1 / (1 + np.exp(-logit)))
 
 
 class FusionFile(msgspec.Struct, frozen=True):
     made_by: str
+    """The command that wrote it."""
     hybrid: Fusion
     lexical: Fusion
 
@@ -58,10 +60,12 @@ def load_fusion(path: Path | None = None) -> FusionFile:
     return msgspec.json.decode(source.read_bytes(), type=FusionFile)
 
 
-def shape_of(relevance: Vector, signals: NDArray[np.float32]) -> Sequence[float]:
-    """What the confidence is read from, in the order of `CONFIDENCE_INPUTS`."""
+def shape_of(relevance: Vector, signals: Vectors) -> Vector:
+    """What confidence is read from: the first hit's share of the likelihood, its lead over the
+    second, its relevance, and each of its signals; shape (3 + signals,)."""
     order = np.argsort(relevance)[::-1]
-    top = relevance[order[0]]
+    top = float(relevance[order[0]])
     share = 1 / float(np.exp(relevance - top).sum())
-    lead = float(top - relevance[order[1]]) if len(order) > 1 else float(top)
-    return (share, min(lead, 5.0), float(top), float(signals[order[0]].max()))
+    lead = top - float(relevance[order[1]]) if len(order) > 1 else _FURTHEST_LEAD
+    head = np.array([share, min(lead, _FURTHEST_LEAD), top], dtype=np.float32)
+    return np.concatenate([head, signals[order[0]]])

@@ -22,19 +22,23 @@ _RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+|[a-z]+|[0-9]+(?:\.[0-9]+)?")
 _WORD = re.compile(r"[\w]")
 
 _COURTESIES = re.compile(
-    r"您好|你好|哈喽|(?:请问|想问|问|咨询|了解|打听|麻烦|劳驾)(?:一下|下子|下)?(?=.)|不好意思|打扰了?|亲爱的|小助手|客服|谢谢(?:你|您|了|啦)?|多谢|"
-    r"急急急|在吗|"
+    r"您好|你好|哈喽|(?:请问|想问|咨询|打听|麻烦|劳驾)(?:一下|下)?(?=.)|不好意思|打扰了?|亲爱的|小助手|"
+    r"谢谢(?:你|您|了|啦)?|多谢|急急急|在吗|"
     r"\b(?:hi|hello|hey|please|pls|thanks|thank you|good (?:morning|afternoon|evening)|excuse me|"
     r"(?:could|can|would) you (?:please )?tell me|i(?:'d| would) like to (?:know|ask)|i want to know|"
     r"quick question|just wondering|i was wondering)\b",
 )
 
 _ENGLISH_STOP = frozenset(
-    "a an the is are was be been am i i'm my me you your we it its of to in on at for and or with do does did "
-    "can could will would should have has had this that there if so as from by not no".split()
+    _SPACE.split(
+        "a an the is are was be been am i i'm my me you your we it its of to in on at for and or with do "
+        "does did can could will would should have has had this that there if so as from by not no"
+    )
 )
 _CHINESE_STOP = frozenset(
-    "的 了 吗 呢 啊 呀 吧 我 你 您 是 有 在 和 与 及 或 就 都 也 还 把 被 给 这 那 一个 我们 你们".split()
+    _SPACE.split(
+        "的 了 吗 呢 啊 呀 吧 我 你 您 是 有 在 和 与 及 或 就 都 也 还 把 被 给 这 那 一个 我们 你们"
+    )
 )
 
 

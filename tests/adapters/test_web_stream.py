@@ -124,14 +124,13 @@ async def test_a_senseless_number_means_from_the_start(
 
 
 async def test_a_message_whose_push_was_lost_comes_with_the_heartbeat() -> None:
-    async with serve(WebAdapter(SETTINGS, heartbeat=0.1), MemoryHost()) as served:
-        async with browser(served) as page:
-            await page.get("/")
-            async with page.get("/api/stream") as response:
-                stream = events(response)
-                await until(stream, ":")
-                served.host.release(message(conversation_of(page), "k", "x"))
-                assert (await until(stream, "message")).id == 1
+    async with serve(WebAdapter(SETTINGS, heartbeat=0.1), MemoryHost()) as served, browser(served) as page:
+        await page.get("/")
+        async with page.get("/api/stream") as response:
+            stream = events(response)
+            await until(stream, ":")
+            served.host.release(message(conversation_of(page), "k", "x"))
+            assert (await until(stream, "message")).id == 1
 
 
 async def test_drafts_grow_and_their_message_ends_them(page: aiohttp.ClientSession, served: Served) -> None:
@@ -210,32 +209,33 @@ async def test_listening_goes_on_after_the_bus_broke() -> None:
 
 
 async def test_a_busy_store_delays_the_stream_and_does_not_end_it() -> None:
-    async with serve(WebAdapter(SETTINGS, heartbeat=0.1), MemoryHost()) as served:
-        async with browser(served) as page:
-            await page.get("/")
-            served.host.release(message(conversation_of(page), "k", "x"))
-            served.host.failure = StoreBusy("locked")
-            async with page.get("/api/stream") as response:
-                stream = events(response)
-                await until(stream, ":")
-                served.host.failure = None
-                assert (await until(stream, "message")).id == 1
+    async with serve(WebAdapter(SETTINGS, heartbeat=0.1), MemoryHost()) as served, browser(served) as page:
+        await page.get("/")
+        served.host.release(message(conversation_of(page), "k", "x"))
+        served.host.failure = StoreBusy("locked")
+        async with page.get("/api/stream") as response:
+            stream = events(response)
+            await until(stream, ":")
+            served.host.failure = None
+            assert (await until(stream, "message")).id == 1
 
 
 async def test_too_many_tabs_are_told_to_wait() -> None:
-    async with serve(WebAdapter(replace(SETTINGS, streams_per_conversation=2)), MemoryHost()) as served:
-        async with browser(served) as page:
-            await page.get("/")
-            one, two = await page.get("/api/stream"), await page.get("/api/stream")
-            refused = await page.get("/api/stream")
-            assert refused.status == 503
-            assert "Retry-After" in refused.headers
-            async with browser(served) as other:
-                await other.get("/")
-                async with other.get("/api/stream") as response:
-                    assert response.status == 200
-            one.close()
-            two.close()
+    async with (
+        serve(WebAdapter(replace(SETTINGS, streams_per_conversation=2)), MemoryHost()) as served,
+        browser(served) as page,
+    ):
+        await page.get("/")
+        one, two = await page.get("/api/stream"), await page.get("/api/stream")
+        refused = await page.get("/api/stream")
+        assert refused.status == 503
+        assert "Retry-After" in refused.headers
+        async with browser(served) as other:
+            await other.get("/")
+            async with other.get("/api/stream") as response:
+                assert response.status == 200
+        one.close()
+        two.close()
 
 
 async def test_stopping_ends_all_streams_at_once(page: aiohttp.ClientSession, served: Served) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Literal
 
 from aiohttp import web
 
@@ -117,7 +118,7 @@ class MemoryHost:
         key = message.conversation.key
         n = len(self._outgoing[key]) + 1
         self._outgoing[key].append((n, message))
-        role = "staff" if by_staff else "bot"
+        role: Literal["bot", "staff"] = "staff" if by_staff else "bot"
         self._lines[key].append(Line(message.idempotency_key, role, self.now(), message=message))
         return n
 
@@ -142,10 +143,9 @@ def message(
     key: str,
     *parts: OutPart | str,
     kind: MessageKind = "answer",
-    in_reply_to: str = "",
 ) -> OutboundMessage:
     made = tuple(Text(part) if isinstance(part, str) else part for part in parts)
-    return OutboundMessage(conversation, made, key, kind, in_reply_to=in_reply_to)
+    return OutboundMessage(conversation, made, key, kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ const otherTabs = new BroadcastChannel("teller");
 
 const outbox = new api.Outbox({
   state: (id, state, reason) => log.state(id, state, reason),
-  renew: api.reset,
+  renew: async () => {
+    await api.reset();
+    stream.open(0);
+  },
 });
 const log = new Log({
   scroll: $("scroll"),
@@ -57,11 +60,13 @@ function say({ text = "", button = null, attachments = [] }) {
 function showOwn(message, attachments) {
   const parts = attachments.map(({ ref, mime, name, size, url }) => ({
     type: mime.startsWith("image/") ? "image" : mime.startsWith("audio/") ? "voice" : "file",
-    ref, name, size, url: url ?? `api/uploads/${encodeURIComponent(ref)}`,
+    ref, name, size, preview: url, url: `api/uploads/${encodeURIComponent(ref)}`,
   }));
   const text = message.button?.label || message.button?.value || message.text;
   if (text) parts.unshift({ type: "text", text });
-  log.add({ id: message.id, role: "customer", at: new Date().toISOString(), parts, value: message.button?.value });
+  const line = { id: message.id, role: "customer", at: new Date().toISOString(), parts, value: message.button?.value };
+  log.add(line);
+  otherTabs.postMessage({ said: { ...line, parts: parts.map((part) => ({ ...part, preview: undefined })) } });
   welcome();
   log.toEnd();
 }
@@ -140,12 +145,17 @@ $("ask").addEventListener("close", async () => {
     return;
   }
   outbox.clear();
-  otherTabs.postMessage("reset");
+  otherTabs.postMessage({ reset: true });
   location.reload();
 });
-otherTabs.addEventListener("message", () => {
-  outbox.clear();
-  location.reload();
+otherTabs.addEventListener("message", ({ data }) => {
+  if (data.said) {
+    log.add(data.said);
+    welcome();
+  } else if (data.reset) {
+    outbox.clear();
+    location.reload();
+  }
 });
 addEventListener("online", banner);
 addEventListener("offline", banner);
@@ -176,7 +186,7 @@ async function begin() {
     outbox.add(item);
   }
   welcome();
-  log.toEnd();
+  if (!log.empty) log.toEnd();
   stream.open(past.last);
   document.body.classList.add("ready");
   if (hasKeyboard) $("input").focus();

@@ -8,7 +8,7 @@ const STRINGS = {
     "language.short": "EN", "reset": "新对话", "reset.title": "开始新对话？",
     "reset.text": "当前对话将不再显示，新的对话从头开始。", "reset.yes": "开始新对话", "cancel": "取消",
     "reset.failed": "暂时无法开始新对话，请稍后再试。",
-    "welcome": "请直接输入问题，中文或英文都可以。需要时我们会为您转接人工客服。",
+    "welcome": "中文、英文都可以直接问，需要时为您转人工。",
     "suggestions": "大家常问", "write": "输入您的问题", "send": "发送", "attach": "添加图片或文件",
     "attachments": "待发送的文件", "advice": "请勿发送密码、验证码。银行不会向您索要。",
     "newer": "有新消息", "drop": "松开即可添加文件",

@@ -13,7 +13,7 @@ const PARTS = {
   text: (part) => el("div.text", {}, formatText(part.text)),
   image: (part) => {
     const alt = part.alt || part.name || "";
-    const image = el("img", { src: part.url, alt, "data-t-label": alt ? null : "picture" });
+    const image = el("img", { src: part.preview ?? part.url, alt, "data-t-label": alt ? null : "picture" });
     return el("a.picture", { href: part.url, target: "_blank", rel: "noopener" }, image);
   },
   file: (part) => download(part, "file"),
@@ -117,7 +117,7 @@ export class Log {
       if (this.#pinned) newer.hidden = true;
     }, { passive: true });
     // Growth of any kind, pictures that load and the keyboard's coming included, keeps the end in view.
-    const observer = new ResizeObserver(() => { if (this.#pinned) this.toEnd(); });
+    const observer = new ResizeObserver(() => { if (this.#pinned && !this.empty) this.toEnd(); });
     observer.observe(scroll);
     observer.observe(log);
     newer.addEventListener("click", () => {
@@ -209,6 +209,8 @@ export class Log {
     if (!node) return;
     const meta = node.querySelector(".meta");
     node.dataset.state = state;
+    // Heard only when something is to be done about it.
+    meta.setAttribute("aria-live", state === "failed" ? "assertive" : "off");
     meta.querySelectorAll(".state, .again").forEach((old) => old.remove());
     const said = el("span.state", { "data-t": `state.${state}` });
     meta.append(el("span.state", {}, state === "sent" ? icon("check") : null, said));

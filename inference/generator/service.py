@@ -1,0 +1,48 @@
+"""A loaded model that answers grounded requests: prompt, engine, text."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from bot.types import GenerateRequest
+from inference.generator import prompt
+from inference.generator.engine import Engine, Job, Listener
+from inference.generator.model import load
+from inference.generator.options import WorkerOptions
+
+__all__ = ["open_engine", "to_job"]
+
+
+def open_engine(options: WorkerOptions, listener: Listener) -> Engine:
+    """Load the model and make its engine ready for requests. Takes seconds (the first time, a minute).
+
+    Raises:
+        InferenceUnavailable: the model can't be had.
+    """
+    transformers_logging.disable_progress_bar()
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    model = load(options.model, cache=Path(options.cache), adapter=options.adapter, dtype=options.dtype)
+    engine = Engine(model, options.engine, listener)
+    engine.warm_up(prompt.beginnings())
+    return engine
+
+
+def to_job(request: GenerateRequest, clock: Callable[[], float] = time.monotonic) -> Job:
+    """The engine's view of a request received now."""
+    built = prompt.build(request)
+    return Job(
+        id=request.id,
+        prefix=built.beginning,
+        prompt=built.rest,
+        stops=built.stops,
+        max_tokens=request.max_tokens,
+        deadline=clock() + request.deadline,
+        sources=built.sources,
+        question=built.question,
+    )

@@ -1,0 +1,183 @@
+"""Make the domain adapter: `python -m inference.retrieval.adapt --knowledge DIR --out FILE`.
+
+Contrastive training (InfoNCE with all other views of an entry as positives: Khosla et al. 2020,
+arXiv:2004.11362) on the questions, paraphrases and answers of the knowledge in both languages, and
+on BANKING77 where given. Batches are drawn within few topics most of the time, so that an entry's
+confusable siblings are its negatives. Paraphrases that `evaluation.retrieval` holds out are not seen,
+nor are whole topics given with `--leave-out` (to measure how it carries over to new ones).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from inference.retrieval.adapter import packaged_model
+from inference.retrieval.e5_file import E5File
+from inference.retrieval.knowledge import load_knowledge
+from inference.retrieval.splits import part_of
+from inference.retrieval.text import Analyser
+from inference.retrieval.torch_encoder import TorchEncoder, UnigramTokeniser
+
+__all__ = ["main"]
+
+_log = logging.getLogger(__name__)
+
+_ENTRIES = 40
+_TEMPERATURE = 0.04
+_SCALE_RATE, _OTHER_RATE = 2.5e-3, 6e-4
+_WARM_UP = 20
+_SHORT, _LONG = 48, 56
+"""Tokens of a question and of an answer: longer ones are cut, for speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Concept:
+    """Texts that mean the same."""
+
+    topic: str
+    questions: tuple[tuple[str, ...], ...]
+    """By language."""
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    questions: list[str]
+    answers: list[str]
+    labels: list[int]
+    """Of the questions, then of the answers."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Train the retrieval adapter.")
+    parser.add_argument("--knowledge", type=Path, required=True)
+    parser.add_argument("--banking77", type=Path, help="JSONL with text and label")
+    parser.add_argument("--leave-out", default="", help="topics not to train on, with commas")
+    parser.add_argument("--steps", type=int, default=110)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    analyser = Analyser()
+    left_out = set(options.leave_out.split(","))
+    concepts = [c for c in _from_knowledge(options.knowledge, analyser) if c.topic not in left_out]
+    labelled = list(_from_labels(options.banking77, analyser)) if options.banking77 else []
+    torch.manual_seed(options.seed)
+    model = E5File.read(packaged_model())
+    encoder = TorchEncoder(model)
+    _train(encoder, UnigramTokeniser(model), _batches(concepts, labelled, options.seed), options.steps)
+    with options.out.open("wb") as file:
+        np.savez(file, allow_pickle=False, **encoder.adapter(model))
+
+
+def _from_knowledge(folder: Path, analyser: Analyser) -> Iterator[_Concept]:
+    for entry in load_knowledge(folder).entries:
+        wordings = [wording for wording in (entry.zh, entry.en) if wording is not None]
+        yield _Concept(
+            entry.topic,
+            tuple(
+                (
+                    analyser.fold(wording.question),
+                    *(analyser.fold(p) for p in wording.paraphrases if part_of(p) == "known"),
+                )
+                for wording in wordings
+            ),
+            tuple(analyser.fold(f"{wording.question}\n{wording.answer}") for wording in wordings),
+        )
+
+
+def _from_labels(path: Path, analyser: Analyser) -> Iterator[_Concept]:
+    by_label: dict[str, list[str]] = {}
+    for line in path.read_bytes().splitlines():
+        row = msgspec.json.decode(line, type=dict[str, str])
+        by_label.setdefault(row["label"], []).append(analyser.fold(row["text"]))
+    for label, texts in sorted(by_label.items()):
+        yield _Concept("", (tuple(texts),), (label.replace("_", " "),))
+
+
+def _batches(concepts: Sequence[_Concept], labelled: Sequence[_Concept], seed: int) -> Iterator[_Batch]:
+    """Without end; every fourth batch is of the labelled sets, where there are any."""
+    chance = random.Random(seed)
+    topics: dict[str, list[_Concept]] = {}
+    for concept in concepts:
+        topics.setdefault(concept.topic, []).append(concept)
+    step = 0
+    while True:
+        step += 1
+        if labelled and step % 4 == 0:
+            yield _labelled_batch(chance.sample(list(labelled), min(_ENTRIES, len(labelled))), chance)
+            continue
+        pool: Sequence[_Concept] = concepts
+        if chance.random() < 0.6:
+            pool = [c for topic in chance.sample(sorted(topics), min(3, len(topics))) for c in topics[topic]]
+        yield _batch(chance.sample(list(pool), min(_ENTRIES, len(pool))), chance)
+
+
+def _batch(concepts: Sequence[_Concept], chance: random.Random) -> _Batch:
+    questions: list[tuple[str, int]] = []
+    answers: list[tuple[str, int]] = []
+    for label, concept in enumerate(concepts):
+        first, *others = concept.questions
+        questions += [(text, label) for text in chance.sample(first, min(2, len(first)))]
+        questions += [(chance.choice(other), label) for other in others if chance.random() < 0.6]
+        if chance.random() < 0.4:
+            answers.append((chance.choice(concept.answers), label))
+    labels = [label for _, label in (*questions, *answers)]
+    return _Batch([text for text, _ in questions], [text for text, _ in answers], labels)
+
+
+def _labelled_batch(concepts: Sequence[_Concept], chance: random.Random) -> _Batch:
+    """Two samples of each label, and its name as a question."""
+    questions = [
+        (text, label)
+        for label, concept in enumerate(concepts)
+        for text in (*chance.sample(concept.questions[0], 2), concept.answers[0])
+    ]
+    return _Batch([text for text, _ in questions], [], [label for _, label in questions])
+
+
+def _train(encoder: TorchEncoder, tokens: UnigramTokeniser, batches: Iterator[_Batch], steps: int) -> None:
+    optimiser = torch.optim.AdamW(encoder.groups(_SCALE_RATE, _OTHER_RATE), weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1, (step + 1) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+    )
+    encoder.train()
+    for step, batch in zip(range(steps), batches, strict=False):
+        vectors = encoder([tokens.ids(f"query: {text}", _SHORT) for text in batch.questions])
+        if batch.answers:
+            answers = encoder([tokens.ids(f"passage: {text}", _LONG) for text in batch.answers])
+            vectors = torch.cat([vectors, answers])
+        loss = _contrast(vectors, torch.tensor(batch.labels))
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        if step % 10 == 9:
+            _log.info("step %d of %d: loss %.3f", step + 1, steps, loss.item())
+
+
+def _contrast(vectors: Tensor, labels: Tensor) -> Tensor:
+    """Mean negative log-likelihood of each vector's positives among all others."""
+    itself = torch.eye(len(labels), dtype=torch.bool)
+    similar = (vectors @ vectors.T / _TEMPERATURE).masked_fill(itself, -1e4)
+    positive = (labels[:, None] == labels[None]) & ~itself
+    likelihood = similar - similar.logsumexp(1, keepdim=True)
+    counts = positive.sum(1)
+    has = counts > 0
+    return -((likelihood * positive).sum(1)[has] / counts[has]).mean()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Configuration: clear refusals, secrets, and reload while running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.config import Config, LiveConfig, load
+from bot.config.source import parse_text
+from bot.errors import ConfigError
+from tests.conftest import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "teller.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str, **environment: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, text), environment)
+    return str(caught.value)
+
+
+def test_the_shipped_configuration_is_right() -> None:
+    assert load(ROOT / "config" / "teller.yaml").config.bank.suggestions
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "")).config == Config()
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "server:\n  port: 8080\n  hsot: 0.0.0.0\n")
+    assert message.endswith("teller.yaml:3: unknown key 'server.hsot'; did you mean 'host'?")
+
+
+def test_a_wrong_type_is_refused_with_its_line(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "bank:\n  hotline: '1'\nserver:\n  port: eighty\n")
+    assert "teller.yaml:4: server.port: " in message
+    assert "'eighty'" in message
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "sever: {}\nturns:\n  lease_s: -1\n  tries: 0\n")
+    assert [line.split(":")[1] for line in message.splitlines()] == ["1", "3", "4"]
+
+
+def test_a_missing_variable_is_refused_with_its_name_and_line(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "platforms:\n  http:\n    secret: ${BANK_SECRET}\n")
+    assert "teller.yaml:3: platforms.http.secret needs the environment variable BANK_SECRET" in message
+
+
+def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a very long secret\nsecond line\n")
+    path = write(tmp_path, "platforms: {http: {secret_file: secret}}\nbank: {hotline: '${LINE:-123}'}\n")
+    config = load(path, {}).config
+    assert config.platforms.http.secret.get_secret_value() == "a very long secret"
+    assert config.bank.hotline == "123"
+    assert "very long" not in repr(config)
+    message = refusal(tmp_path, "platforms: {http: {secret: hunter2}}\n")
+    assert "at least 16" in message
+    assert "hunter2" not in message
+
+
+def test_a_secret_file_that_is_missing_or_given_twice_is_refused(tmp_path: Path) -> None:
+    assert "can't be read" in refusal(tmp_path, "platforms: {http: {secret_file: nowhere}}\n")
+    (tmp_path / "s").write_text("x" * 20)
+    both = "platforms:\n  http:\n    secret: aaaaaaaaaaaaaaaaaaaa\n    secret_file: s\n"
+    assert "keep one" in refusal(tmp_path, both)
+
+
+def test_a_missing_file_and_broken_yaml_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load(tmp_path / "none.yaml")
+    assert ":3: not YAML" in refusal(tmp_path, "a: 1\nb: [\n")
+    assert ":2: key 'bank' is written twice" in refusal(tmp_path, "bank: {}\nbank: {}\n")
+
+
+def test_words_and_times_stay_words_and_times() -> None:
+    data = parse_text("a: no\nb: 9:30\nc: on\nd: 010\ne: 1.50\n", Path("x")).data
+    assert data == {"a": "no", "b": "9:30", "c": "on", "d": 10, "e": 1.5}
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_parsed_or_refused_but_never_crashes(text: str) -> None:
+    try:
+        parse_text(text, Path("x"))
+    except ConfigError as error:
+        assert error.problems
+
+
+def test_the_editor_schema_is_up_to_date() -> None:
+    from bot.cli.check import schemas
+
+    for name, text in schemas().items():
+        assert (ROOT / "config" / "schema" / name).read_text(encoding="utf-8") == text, "run `teller schema`"
+        json.loads(text)
+
+
+async def test_a_good_change_is_live_and_a_bad_one_keeps_the_last_good(tmp_path: Path) -> None:
+    path = write(tmp_path, "bank: {hotline: '1'}\n")
+    live, stop, reloads = LiveConfig(load(path)), asyncio.Event(), []
+
+    async def on_knowledge() -> None:
+        reloads.append(1)
+
+    (tmp_path / "knowledge").mkdir()
+    watching = asyncio.create_task(live.watch(on_knowledge, stop))
+    await asyncio.sleep(0.3)
+    first = live.current.version
+    write(tmp_path, "bank: {hotline: '2'}\n")
+    await eventually(lambda: live.config.bank.hotline == "2")
+    second = live.current.version
+    assert second != first
+    write(tmp_path, "bank: {hotlnie: '3'}\n")
+    await eventually(lambda: live.error)
+    assert "did you mean 'hotline'" in live.error
+    assert (live.config.bank.hotline, live.current.version) == ("2", second)
+    write(tmp_path, "bank: {hotline: '4'}\n")
+    await eventually(lambda: live.config.bank.hotline == "4" and not live.error)
+    (tmp_path / "knowledge" / "a.yaml").write_text("entries: []")
+    await eventually(lambda: reloads)
+    stop.set()
+    await watching

@@ -1,0 +1,296 @@
+"""Turns and sender over a real store: retries, dead letters, fencing, order, pauses, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.fake import FakePlatform
+from bot.bus import MemoryBus
+from bot.config import Config, LiveConfig, Loaded
+from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused
+from bot.host import CounterHost
+from bot.metrics import Metrics
+from bot.rails.base import Context, reply
+from bot.sender import Sender
+from bot.store import Outcome, Store
+from bot.turns import Turns
+from bot.types import InboundEvent, Text
+from tests.conftest import eventually
+from tests.make import NOON
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+async def echo(event: InboundEvent, _context: Context) -> Outcome:
+    return Outcome(messages=(reply(event, "zh", Text(f"re: {event.text}")),), seen=event.text)
+
+
+class Bench:
+    """Turns and a sender between a store and a fake platform."""
+
+    def __init__(self, store: Store, platform: FakePlatform) -> None:
+        self.store = store
+        self.platform = platform
+        self.clock = Clock()
+        self.bus = MemoryBus()
+        self.metrics = Metrics()
+        config = Config()
+        self.live = LiveConfig(Loaded(config, Path("teller.yaml"), "test"))
+        self.host = CounterHost(store, self.bus, self.live, self.metrics, self.clock, lambda: "id")
+
+    @asynccontextmanager
+    async def working(self, handler: Callable[..., object] = echo) -> AsyncIterator[Bench]:
+        await self.platform.start(self.host)
+        turns = Turns(self.store, self.bus, self.live, handler, self.metrics, self.clock)  # type: ignore[arg-type]
+        sender = Sender(self.store, self.bus, {"fake": self.platform}, self.metrics, self.clock)
+        tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
+        await asyncio.sleep(0)
+        yield self
+        await turns.stop(1)
+        await sender.stop(1)
+        await asyncio.gather(*tasks)
+
+    async def texts(self, count: int) -> list[str]:
+        return [(await self.platform.reply()).text for _ in range(count)]
+
+    async def open_letters(self) -> int:
+        return (await self.store.depths()).dead_letters
+
+
+@pytest.fixture
+async def bench(store_url: str) -> AsyncIterator[Bench]:
+    store = await Store.open(store_url)
+    yield Bench(store, FakePlatform())
+    await store.close()
+
+
+async def test_each_message_gets_one_reply_in_order(bench: Bench) -> None:
+    async with bench.working():
+        for number in range(20):
+            assert await bench.platform.say(str(number), id=f"m{number}")
+            assert not await bench.platform.say(str(number), id=f"m{number}")
+        assert await bench.texts(20) == [f"re: {number}" for number in range(20)]
+    assert len(bench.platform.sent) == 20
+
+
+async def test_conversations_don_t_wait_for_each_other(bench: Bench) -> None:
+    release = asyncio.Event()
+
+    async def slow_for_wang(event: InboundEvent, context: Context) -> Outcome:
+        if event.conversation.chat == "wang":
+            await release.wait()
+        return await echo(event, context)
+
+    async with bench.working(slow_for_wang):
+        await bench.platform.say("slow", chat="wang")
+        await bench.platform.say("quick", chat="li")
+        assert await bench.texts(1) == ["re: quick"]
+        release.set()
+        assert await bench.texts(1) == ["re: slow"]
+
+
+async def test_a_turn_that_fails_is_tried_again_and_later_messages_wait(bench: Bench) -> None:
+    tries = []
+
+    async def flaky(event: InboundEvent, context: Context) -> Outcome:
+        tries.append(event.text)
+        if event.text == "1" and tries.count("1") < 3:
+            raise RuntimeError("hiccup")
+        return await echo(event, context)
+
+    async with bench.working(flaky):
+        await bench.platform.say("1")
+        await bench.platform.say("2")
+        for done in (1, 2):
+            await eventually(lambda done=done: len(tries) >= done)
+            bench.clock.forward(60)
+        assert await bench.texts(2) == ["re: 1", "re: 2"]
+    assert tries == ["1", "1", "1", "2"]
+
+
+async def test_a_poisonous_message_is_parked_with_an_apology_and_the_conversation_goes_on(bench: Bench) -> None:
+    tries = []
+
+    async def poisonous(event: InboundEvent, context: Context) -> Outcome:
+        if event.text == "poison":
+            tries.append(1)
+            raise ValueError("secret detail")
+        return await echo(event, context)
+
+    async with bench.working(poisonous):
+        await bench.platform.say("poison")
+        await bench.platform.say("next")
+        for done in range(1, 5):
+            await eventually(lambda done=done: len(tries) >= done)
+            await asyncio.sleep(0.05)
+            bench.clock.forward(60)
+        apology, following = await bench.texts(2)
+    assert len(tries) == 5
+    assert "抱歉" in apology or "sorry" in apology
+    assert "secret detail" not in apology
+    assert following == "re: next"
+    assert await bench.open_letters() == 1
+
+
+async def test_a_platform_that_asks_for_patience_is_asked_again_then_and_only_that_chat_waits(bench: Bench) -> None:
+    bench.platform.failures.append(RetryLater("429", 30))
+    async with bench.working():
+        await bench.platform.say("first", chat="wang")
+        await eventually(lambda: not bench.platform.failures)
+        await bench.platform.say("other", chat="li")
+        assert await bench.texts(1) == ["re: other"]
+        bench.clock.forward(29)
+        await asyncio.sleep(0.05)
+        assert len(bench.platform.sent) == 1
+        bench.clock.forward(2)
+        assert await bench.texts(1) == ["re: first"]
+
+
+async def test_a_refused_message_is_not_sent_again_and_the_next_one_is(bench: Bench) -> None:
+    bench.platform.failures.append(SendRefused("blocked by the user"))
+    async with bench.working():
+        await bench.platform.say("1")
+        await bench.platform.say("2")
+        assert await bench.texts(1) == ["re: 2"]
+    assert (await bench.store.depths()).outbox == 0
+
+
+@pytest.mark.parametrize("failure", [SendError("502"), SendAmbiguous("timeout"), OSError("reset")])
+async def test_an_answer_whose_send_failed_is_sent_again(bench: Bench, failure: Exception) -> None:
+    bench.platform.failures.append(failure)
+    async with bench.working():
+        await bench.platform.say("1")
+        await eventually(lambda: not bench.platform.failures)
+        await asyncio.sleep(0.05)
+        bench.clock.forward(5)
+        assert await bench.texts(1) == ["re: 1"]
+
+
+async def test_a_message_that_never_gets_through_becomes_a_dead_letter(bench: Bench) -> None:
+    bench.platform.failures.extend([SendError("502")] * 6)
+    async with bench.working():
+        await bench.platform.say("1")
+        for left in range(5, -1, -1):
+            await eventually(lambda left=left: len(bench.platform.failures) <= left)
+            await asyncio.sleep(0.05)
+            bench.clock.forward(120)
+        await bench.platform.say("2")
+        assert await bench.texts(1) == ["re: 2"]
+    assert await bench.open_letters() == 1
+
+
+async def confirm(event: InboundEvent, _context: Context) -> Outcome:
+    return Outcome(messages=(reply(event, "zh", Text("转账确认"), kind="confirmation"),))
+
+
+async def test_a_money_confirmation_is_never_sent_again_by_itself(bench: Bench) -> None:
+    bench.platform.failures.append(SendAmbiguous("timeout"))
+    async with bench.working(confirm):
+        await bench.platform.say("转账")
+        await eventually(lambda: not bench.platform.failures)
+        await asyncio.sleep(0.1)
+        bench.clock.forward(600)
+        await asyncio.sleep(0.1)
+    assert bench.platform.sent == []
+    assert await bench.open_letters() == 1
+
+
+async def test_a_confirmation_that_a_crash_interrupted_is_left_to_a_person(bench: Bench) -> None:
+    hanging = asyncio.Event()
+
+    async def hang(_message: object) -> None:
+        hanging.set()
+        await asyncio.sleep(3600)
+
+    send, bench.platform.send = bench.platform.send, hang  # type: ignore[assignment,method-assign]
+    async with bench.working(confirm):
+        await bench.platform.say("转账")
+        await hanging.wait()
+    bench.platform.send = send  # type: ignore[method-assign]
+    bench.clock.forward(600)
+    async with bench.working(confirm):
+        await asyncio.sleep(0.2)
+    assert bench.platform.sent == []
+    assert await bench.open_letters() == 1
+
+
+async def test_an_answer_is_withheld_when_staff_take_over_while_it_is_written(bench: Bench) -> None:
+    writing, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(event: InboundEvent, context: Context) -> Outcome:
+        writing.set()
+        await release.wait()
+        return await echo(event, context)
+
+    async with bench.working(slow):
+        await bench.platform.say("1")
+        await writing.wait()
+        await bench.store.set_owner(bench.platform.conversation(), "staff-1", now=0)
+        release.set()
+        await asyncio.sleep(0.3)
+    assert bench.platform.sent == []
+
+
+async def test_typing_is_shown_before_and_drafts_while_an_answer_is_made(bench: Bench) -> None:
+    async def writes(event: InboundEvent, context: Context) -> Outcome:
+        await context.show("一")
+        await context.show("一二")
+        return await echo(event, context)
+
+    async with bench.working(writes):
+        await bench.platform.say("1")
+        final = await bench.platform.reply()
+        await eventually(lambda: len(bench.platform.drafts) == 2)
+    assert [d.text for d in bench.platform.drafts] == ["一", "一二"]
+    assert {d.idempotency_key for d in bench.platform.drafts} == {final.idempotency_key}
+    assert bench.platform.typed == [bench.platform.conversation()]
+
+
+async def test_at_shutdown_a_turn_that_takes_too_long_is_given_back_uncounted(bench: Bench) -> None:
+    started = asyncio.Event()
+
+    async def endless(_event: InboundEvent, _context: Context) -> Outcome:
+        started.set()
+        await asyncio.sleep(3600)
+        return Outcome()
+
+    async with bench.working(endless):
+        await bench.platform.say("1")
+        await started.wait()
+    async with bench.working():
+        assert await bench.texts(1) == ["re: 1"]
+
+
+async def test_a_turn_longer_than_its_lease_keeps_it(bench: Bench) -> None:
+    turns = bench.live.config.turns.model_copy(update={"lease_s": 0.3})
+    bench.live.current = Loaded(bench.live.config.model_copy(update={"turns": turns}), Path("x"), "test")
+    runs = []
+
+    async def long(event: InboundEvent, context: Context) -> Outcome:
+        runs.append(1)
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            bench.clock.forward(0.05)
+        return await echo(event, context)
+
+    async with bench.working(long):
+        await bench.platform.say("1")
+        assert await bench.texts(1) == ["re: 1"]
+    assert runs == [1]
