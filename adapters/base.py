@@ -143,12 +143,17 @@ class Adapter(Protocol):
         """HTTP routes this adapter serves, if any."""
         ...
 
-    async def start(self, host: Host) -> None:
-        """Begin receiving (for an intake process) — sockets, polling. Routes serve from now on."""
+    async def start(self, host: Host, *, receive: bool = True) -> None:
+        """Get ready to send; and, in the process whose role it is, begin to receive (sockets,
+        polling, the routes). Every process that sends starts its adapters; one receives."""
         ...
 
     async def stop(self) -> None:
-        """Stop receiving; let what is being accepted finish."""
+        """Stop receiving; let what is being accepted finish. Sends may still come."""
+        ...
+
+    async def close(self) -> None:
+        """End for good: sessions, sockets."""
         ...
 
     async def send(self, message: OutboundMessage) -> Delivery:

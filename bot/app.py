@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     from inference.client import WorkerSupervisor
     from inference.retrieval.retriever import KnowledgeRetriever
 
-__all__ = ["ROLES", "App", "Role", "Rooms", "make_adapters", "make_guard", "make_retriever", "make_worker"]
+__all__ = ["ROLES", "App", "Role", "PACKAGED", "Rooms", "make_adapters", "make_guard", "make_retriever", "make_worker"]
 
 log = structlog.get_logger(__name__)
 
 Role = Literal["intake", "turns", "sender", "inference", "scheduler"]
 ROLES: tuple[Role, ...] = get_args(Role)
+PACKAGED = "gemma3-270m"
+"""The base model that comes as a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +104,17 @@ def make_guard() -> Guard:
 
 def make_worker(live: LiveConfig) -> WorkerSupervisor:
     """The supervisor of an inference worker; not started yet."""
-    from inference.client import WorkerSettings, WorkerSupervisor
+    from inference.client import WorkerSupervisor
+    from inference.generator.options import EngineOptions, WorkerOptions
 
     settings = live.config.inference
     return WorkerSupervisor(
-        WorkerSettings(
-            model=settings.model,
-            cache=live.current.data_dir / "cache" / "models",
-            dtype=settings.dtype,
-            threads=settings.threads,
-            max_batch=settings.max_batch,
-            max_waiting=settings.max_waiting,
+        WorkerOptions(
+            model=PACKAGED if settings.model == "packaged" else settings.model,
+            cache=str(live.current.data_dir / "cache" / "models"),
+            dtype="bfloat16" if settings.dtype == "auto" else settings.dtype,
+            threads=settings.threads or 0,
+            engine=EngineOptions(rows=settings.max_batch, queue=settings.max_waiting),
         )
     )
 
@@ -163,9 +165,7 @@ class App:
 
         # Stopped in the opposite order: intake first, then turns, then sends, then the rest.
         for adapter in adapters:
-            close = getattr(adapter, "close", None)
-            if close is not None:
-                stack.push_async_callback(close)
+            stack.push_async_callback(adapter.close)
         grace = config.turns.shutdown_s / 3
         if "sender" in self.roles:
             platforms = {adapter.name: adapter for adapter in adapters}
@@ -181,7 +181,7 @@ class App:
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
         self._work(stack, self._watch(retriever), "watch", self._stop_watching)
         self._work(stack, self.health.measure(), "health", None)
-        await self._serve(stack, adapters if "intake" in self.roles else [], host)
+        await self._serve(stack, adapters, host)
         log.info(
             "counter.open",
             port=self.port,
@@ -221,7 +221,7 @@ class App:
             return None
         if "inference" in self.roles:
             supervisor = make_worker(self.live)
-            await supervisor.start()
+            supervisor.start()
             stack.push_async_callback(supervisor.stop)
             await stack.enter_async_context(serve_generator(bus, supervisor))
             self.health.supervisor = supervisor
@@ -253,13 +253,14 @@ class App:
     async def _serve(self, stack: AsyncExitStack, adapters: Sequence[Adapter], host: CounterHost) -> None:
         application = web.Application(client_max_size=1 << 20)
         application.add_routes(health_routes(self.health, self.metrics))
-        for adapter in adapters:
+        receives = "intake" in self.roles
+        for adapter in adapters if receives else ():
             application.add_routes(adapter.routes())
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         for adapter in adapters:
-            await adapter.start(host)
+            await adapter.start(host, receive=receives)
             stack.push_async_callback(adapter.stop)
         server = self.live.config.server
         site = web.TCPSite(runner, server.host, server.port)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -78,7 +79,7 @@ class Health:
             generating = self.generator is not None and self.generator.ready
             report["answers"] = "generated" if generating else "verbatim"
         if self.supervisor is not None:
-            report["inference"] = _plain(self.supervisor.status())
+            report["inference"] = msgspec.to_builtins(self.supervisor.status())
         elif not loaded.config.inference.enabled:
             report["inference"] = {"state": "off"}
         return ready, report
@@ -104,24 +105,17 @@ class Health:
             generating = self.generator is not None and self.generator.ready
             self._metrics.inference_up.set(1 if generating else 0)
             if self.supervisor is not None:
-                self._count(_plain(self.supervisor.status()), _plain(self.supervisor.stats()), counted)
+                self._count(self.supervisor, counted)
             await asyncio.sleep(MEASURE_S)
 
-    def _count(self, status: dict[str, Any], stats: dict[str, Any], counted: dict[str, float]) -> None:
-        self._metrics.inference_restarts.set(status.get("restarts", 0))
-        for kind, key in (("generated", "tokens_generated"), ("prompt", "tokens_prompt")):
-            value = float(stats.get(key, 0))
+    def _count(self, supervisor: Supervisor, counted: dict[str, float]) -> None:
+        self._metrics.inference_restarts.set(supervisor.status().restarts)
+        engine = supervisor.stats().engine
+        for kind, value in (("generated", engine.tokens), ("prompt", engine.prompt_tokens)):
             # A restarted worker counts from zero again.
-            before = counted.get(key, 0.0)
+            before = counted.get(kind, 0.0)
             self._metrics.tokens.labels(kind).inc(value - before if value >= before else value)
-            counted[key] = value
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return value
-    fields = getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", ())
-    return {name: getattr(value, name) for name in fields}
+            counted[kind] = value
 
 
 def health_routes(health: Health, metrics: Metrics) -> list[web.RouteDef]:

@@ -138,16 +138,16 @@ class _Connection:
             if self._stalled > options.stall_timeout:
                 raise _Hung(f"the worker's engine stood still for {self._stalled:.0f} s")
 
-    async def end(self, patience: float) -> int:
-        """SIGTERM, then after `patience` seconds SIGKILL; the exit status."""
-        if self.process.returncode is None:
+    async def end(self, patience: float, *, ask: bool = True) -> int:
+        """SIGTERM (unless it ends by itself: not `ask`), after `patience` seconds SIGKILL; the status."""
+        with contextlib.suppress(ProcessLookupError):
+            if ask and self.process.returncode is None:
+                self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), patience)
+        except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
-                self.process.terminate() if patience else self.process.kill()
-            try:
-                await asyncio.wait_for(self.process.wait(), patience or None)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    self.process.kill()
+                self.process.kill()
         self._writer.close()
         return await self.process.wait()
 
@@ -210,7 +210,8 @@ class WorkerSupervisor:
                     await self._changed.wait()
         except TimeoutError:
             raise InferenceUnavailable(
-                f"the inference worker is not ready after {timeout:g} s ({self._status.last_error or 'still loading'})"
+                f"the inference worker is not ready after {timeout:g} s: "
+                f"{self._status.last_error or 'it is still loading'}"
             ) from None
 
     @property
@@ -313,19 +314,24 @@ class WorkerSupervisor:
             error = next((task.exception() for task in (watching, reading) if task.done()), None)
             reason = str(error) if error else connection.failure
         finally:
+            # It hung up: then it is exiting, and its status says more than our kill would.
+            patience = 1.0 if reading.done() and reading.exception() is None else 0.0
             # Nobody may be given to a worker that is on its way out.
             if self._keeping is not None:
                 self._set(state="backing_off")
             for task in (reading, watching, becoming):
                 task.cancel()
             await asyncio.gather(reading, watching, becoming, return_exceptions=True)
-            status = await connection.end(0.0)
+            status = await connection.end(patience, ask=False)
             self._connection = None
         return ready_at, reason or f"the worker ended with status {status}"
 
     async def _spawn(self) -> _Connection:
         ours, theirs = socket.socketpair()
         with theirs:
+            # Nothing is awaited between spawning and holding on to the process: a cancellation there
+            # would leave it to itself.
+            reader, writer = await asyncio.open_connection(sock=ours, limit=wire.MAX_FRAME)
             try:
                 process = await asyncio.create_subprocess_exec(
                     *self._command,
@@ -338,9 +344,8 @@ class WorkerSupervisor:
                     env=_environment(),
                 )
             except BaseException:
-                ours.close()
+                writer.close()
                 raise
-        reader, writer = await asyncio.open_connection(sock=ours, limit=wire.MAX_FRAME)
         connection = _Connection(process, reader, writer)
         self._set(state="starting", pid=process.pid)
         connection.say(wire.Start(self._worker))

@@ -35,7 +35,6 @@ __all__ = ["main"]
 _log = logging.getLogger("inference.worker")
 _READ = 64 * 1024
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LOOK = 0.05  # seconds between looks at whether the last replies have ended, while stopping
 
 
 class Worker:
@@ -46,6 +45,7 @@ class Worker:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._engine: Engine | None = None
+        self._thread: threading.Thread | None = None
         self._options = WorkerOptions()
         self._stop = asyncio.Event()
 
@@ -74,11 +74,10 @@ class Worker:
 
     async def _wind_up(self, reading: asyncio.Task[int]) -> None:
         """Let running replies end, for a while; then cancel them."""
-        until = self._loop.time() + self._options.grace
-        if self._engine is not None:
+        if self._engine is not None and self._thread is not None:
             self._engine.close()
-        while self._engine and self._engine.busy and self._loop.time() < until and not reading.done():
-            await asyncio.sleep(_LOOK)  # the engine is in another thread and has no loop to wake
+            joining = asyncio.create_task(asyncio.to_thread(self._thread.join, self._options.grace))
+            await asyncio.wait({joining, reading}, return_when=asyncio.FIRST_COMPLETED)
         reading.cancel()
         try:
             await asyncio.wait_for(self._writer.drain(), 1.0)
@@ -89,7 +88,8 @@ class Worker:
         match command:
             case wire.Start():
                 self._options = command.options
-                threading.Thread(target=self._serve, args=(command.options,), daemon=True).start()
+                self._thread = threading.Thread(target=self._serve, args=(command.options,), daemon=True)
+                self._thread.start()
             case wire.Generate():
                 self._submit(command.request)
             case wire.Cancel():

@@ -110,11 +110,14 @@ class FakePlatform:
     def routes(self) -> list[web.RouteDef]:
         return []
 
-    async def start(self, host: Host) -> None:
+    async def start(self, host: Host, *, receive: bool = True) -> None:
         self._host = host
 
     async def stop(self) -> None:
         self._host = None
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     async def send(self, message: OutboundMessage) -> Delivery:
         failure = self.failures.popleft() if self.failures else None

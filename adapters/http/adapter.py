@@ -89,7 +89,7 @@ class HttpAdapter:
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/webhooks/http", self._receive)]
 
-    async def start(self, host: Host) -> None:
+    async def start(self, host: Host, *, receive: bool = True) -> None:
         self._host = host
 
     async def stop(self) -> None:

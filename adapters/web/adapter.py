@@ -74,6 +74,7 @@ class WebAdapter:
         self._page: Page | None = None
         self._streams = Streams(settings, account, heartbeat=heartbeat, stall=stall)
         self._host: Host | None = None
+        self._receiving = False
         self._listener: asyncio.Task[None] | None = None
 
     # ── as an adapter ────────────────────────────────────────────────────────────────────────────
@@ -91,9 +92,10 @@ class WebAdapter:
             web.get("/api/stream", answered(self._get_stream), allow_head=False),
         ]
 
-    async def start(self, host: Host) -> None:
+    async def start(self, host: Host, *, receive: bool = True) -> None:
         self._page = await asyncio.to_thread(Page, self._settings)
         self._host = host
+        self._receiving = receive
         listening = asyncio.Event()
         self._listener = asyncio.create_task(self._streams.listen(host, listening), name="web-pushes")
         with contextlib.suppress(TimeoutError):
@@ -101,11 +103,14 @@ class WebAdapter:
                 await listening.wait()
 
     async def stop(self) -> None:
+        self._receiving = False
         await self._streams.close()
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
             self._listener = None
+
+    async def close(self) -> None:
         self._host = None
 
     async def send(self, message: OutboundMessage) -> Delivery:
@@ -225,7 +230,7 @@ class WebAdapter:
         """
         if request.method != "GET":
             require_same_origin(request)
-        if self._host is None:
+        if self._host is None or not self._receiving:
             raise Refusal(503, "busy", retry_after=2.0)
         token = token_of(request)
         if token is None:

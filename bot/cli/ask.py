@@ -116,9 +116,9 @@ class Counter:
             worker = None
             if model and live.config.inference.enabled:
                 worker = make_worker(live)
-                await worker.start()
+                worker.start()
                 stack.push_async_callback(worker.stop)
-                await worker.wait_ready()
+                await worker.wait_ready(120)
             answering = Answering(retriever, make_guard(), worker, Metrics(), new_id)
             yield cls(live, build_handler(answering))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import ask, check, dlq, evaluate, knowledge, run, store
+from bot.cli import ask, check, dlq, evaluate, knowledge, prepare, run, store
 
 __all__ = ["app", "main"]
 
@@ -19,6 +19,7 @@ app.command("run")(run.run)
 app.command("ask")(ask.ask)
 app.command("chat")(ask.chat)
 app.command("check")(check.check)
+app.command("prepare")(prepare.prepare)
 app.command("schema", hidden=True)(check.schema)
 app.add_typer(knowledge.app, name="kb")
 app.add_typer(evaluate.app, name="eval")

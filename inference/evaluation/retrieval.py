@@ -6,7 +6,6 @@ Both search with the `Searcher` that serves customers.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +16,16 @@ import msgspec
 
 from bot.errors import ConfigError, Problem
 from bot.types import Language, Passage
-from inference.retrieval.embedding import CachedEncoder, E5Encoder
+from inference.retrieval.adapter import AdaptedEncoder
+from inference.retrieval.embedding import CachedEncoder
 from inference.retrieval.fusion import load_fusion
 from inference.retrieval.index import Index
 from inference.retrieval.knowledge import Item, Knowledge, load_knowledge
 from inference.retrieval.searcher import Searcher
+from inference.retrieval.splits import part_of
 from inference.retrieval.text import Analyser, script
 
-__all__ = ["Case", "evaluate_knowledge", "evaluate_retrieval", "held_out", "split_items"]
+__all__ = ["Case", "evaluate_knowledge", "evaluate_retrieval", "split_items"]
 
 DEPTH = 10
 
@@ -78,50 +79,49 @@ def evaluate_retrieval(
     ]
     with_groups = {item.passage.id: item.passage.group for item in items}
     cases = [replace(case, group=case.group or with_groups.get(case.gold, "")) for case in cases]
-    searcher = _searcher(items, cache, dense)
+    encoder = _encoder(dense, cache)
+    searcher = _searcher(items, Analyser(), encoder)
+    if encoder is not None:
+        encoder.save()
     return {"entries": len(items), **_measure(searcher, cases, failures)}
 
 
 def evaluate_knowledge(
     folder: Path, *, cache: Path | None = None, dense: bool = True, failures: bool = False
 ) -> dict[str, Any]:
-    """Hold out 30 % of the paraphrases of Teller's own knowledge and search for them in the rest.
+    """Hold out the test paraphrases of Teller's own knowledge and search for them in the rest.
 
     Returns:
         For "zh" and "en" each what `evaluate_retrieval` returns.
     """
-    knowledge = load_knowledge(folder)
+    knowledge, analyser, encoder = load_knowledge(folder), Analyser(), _encoder(dense, cache)
     report: dict[str, Any] = {}
     languages: tuple[Language, ...] = ("zh", "en")
     for language in languages:
         items, cases = split_items(knowledge, language)
-        searcher = _searcher(items, cache, dense)
+        searcher = _searcher(items, analyser, encoder)
         report[language] = {"entries": len(items), **_measure(searcher, cases, failures)}
+    if encoder is not None:
+        encoder.save()
     return report
 
 
-def held_out(text: str) -> bool:
-    """Whether a paraphrase belongs to the 30 % that no index and no training may see here."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") % 100 < 30
-
-
 def split_items(knowledge: Knowledge, language: Language) -> tuple[list[Item], list[Case]]:
-    """The items of a language without their held-out paraphrases, and those as cases."""
+    """The items of a language without their test paraphrases, and those as cases."""
     items, cases = [], []
     for item in knowledge.items(language):
         question, *paraphrases = item.questions
-        items.append(replace(item, questions=(question, *(p for p in paraphrases if not held_out(p)))))
-        cases += [Case(p, item.passage.id) for p in paraphrases if held_out(p)]
+        items.append(replace(item, questions=(question, *(p for p in paraphrases if part_of(p) != "test"))))
+        cases += [Case(p, item.passage.id) for p in paraphrases if part_of(p) == "test"]
     return items, cases
 
 
-def _searcher(items: Sequence[Item], cache: Path | None, dense: bool) -> Searcher:
-    analyser = Analyser()
-    encoder = CachedEncoder(E5Encoder(), cache) if dense else None
-    index = Index(items, analyser, encoder)
-    if encoder is not None:
-        encoder.save(index.embedded)
-    return Searcher(index, analyser, encoder, load_fusion())
+def _searcher(items: Sequence[Item], analyser: Analyser, encoder: CachedEncoder | None) -> Searcher:
+    return Searcher(Index(items, analyser, encoder), analyser, encoder, load_fusion())
+
+
+def _encoder(dense: bool, cache: Path | None) -> CachedEncoder | None:
+    return CachedEncoder(AdaptedEncoder(), cache) if dense else None
 
 
 def _measure(searcher: Searcher, cases: Sequence[Case], failures: bool) -> dict[str, Any]:

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 import torch
 
-from inference.generator.numbers import Figures
+from inference.generator.figures import Figures
 from inference.generator.vocabulary import Vocabulary
 
 __all__ = ["Chooser", "Writing"]
 
 _NEVER = float("-inf")
+_SENTENCE_ENDS = ("。", "！", "？", ".", "!", "?")
+_SHORTEST_SENTENCE = 6
+"""Tokens."""
+_CONTEXTS = (1, 2)
 _ECHO = 5
 """Tokens of the question that a reply may not repeat in a row."""
 
@@ -25,53 +29,78 @@ class Writing:
     figures: Figures
     extra_rows: tuple[int, ...] = ()
     """Rows beyond the vocabulary's core that this reply may use."""
-    sources: Sequence[Sequence[int]] = ()
-    """Rows of the tokens of each passage; tokens that have no row are -1."""
+    best: Sequence[int] = ()
+    """Rows of the best passage's tokens, -1 for a token that has none: what is to be copied."""
     question: Sequence[int] = ()
     """Rows of the question's tokens, which the reply is not to echo."""
     rows: list[int] = field(default_factory=list)
     """Rows chosen so far."""
     begun: str = ""
     """The figure being written."""
+    sentences: int = 0
+    """Complete sentences so far."""
+    sentence_ended: bool = False
+    unended: int = 0
+    """Tokens since the last of them."""
     favoured: torch.Tensor = field(init=False)
-    following: dict[tuple[int, ...], list[int]] = field(init=False)
-    """What the passages have after one token, and after two."""
+    following: dict[tuple[int, ...], set[int]] = field(init=False)
+    """What the best passage has after one token and after two, and hasn't been copied yet."""
     echoes: set[tuple[int, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.favoured = torch.tensor(sorted({row for rows in self.sources for row in rows if row >= 0}), dtype=torch.long)
-        following: dict[tuple[int, ...], set[int]] = defaultdict(set)
-        said = set()
-        for rows in self.sources:
-            for at, row in enumerate(rows):
-                if row >= 0 and at >= 1:
-                    following[rows[at - 1],].add(row)
-                    following[tuple(rows[max(at - 2, 0) : at])].add(row)
-                said.add(tuple(rows[at : at + _ECHO]))
-        self.following = {key: sorted(value) for key, value in following.items()}
-        asked = {tuple(self.question[at : at + _ECHO]) for at in range(len(self.question) - _ECHO + 1)}
-        self.echoes = asked - said
+        self.favoured = torch.tensor(sorted({row for row in self.best if row >= 0}), dtype=torch.long)
+        self.following = defaultdict(set)
+        for at, row in enumerate(self.best):
+            for size in _CONTEXTS:
+                if row >= 0 and at >= size:
+                    self.following[tuple(self.best[at - size : at])].add(row)
+        self.echoes = _runs(self.question) - _runs(self.best)
 
     def add(self, row: int, text: str) -> None:
+        for size in _CONTEXTS:
+            # Copied once: a second time it would go round in circles.
+            self.following[tuple(self.rows[-size:])].discard(row)
         self.rows.append(row)
+        self.unended += 1
+        # A bare "Yes." is no answer yet.
+        self.sentence_ended = text.rstrip().endswith(_SENTENCE_ENDS) and self.unended >= _SHORTEST_SENTENCE
+        if self.sentence_ended:
+            self.sentences += 1
+            self.unended = 0
         self.begun = self.figures.advance(self.begun, text) or ""
+
+
+def _runs(rows: Sequence[int]) -> set[tuple[int, ...]]:
+    return {tuple(rows[at : at + _ECHO]) for at in range(len(rows) - _ECHO + 1)}
 
 
 class Chooser:
     """Greedy choice under constraints. Deterministic: equal logits and writing, equal choice."""
 
     def __init__(
-        self, vocabulary: Vocabulary, *, repetition_penalty: float, no_repeat: int, favour: float, copy: float
+        self,
+        vocabulary: Vocabulary,
+        *,
+        repetition_penalty: float,
+        no_repeat: int,
+        favour: float,
+        copy: float,
+        brevity: float,
+        opening: float,
     ) -> None:
         """`repetition_penalty` ≥ 1 as in CTRL (arXiv:1909.05858, 4.1), over the reply alone;
         `no_repeat` forbids a second occurrence of any such many tokens (0: doesn't);
-        `favour` is added to the logits of tokens that occur in the passages;
-        `copy` to that of a token which follows the last one there, and again the last two."""
+        `favour` is added to the logits of tokens that occur in the best passage;
+        `copy` to that of a token which follows the last one there, and again the last two;
+        `brevity` to those of ending the reply, once for each complete sentence;
+        `opening` to that of beginning as the best passage does, which usually says yes or no first."""
         self._vocabulary = vocabulary
         self._penalty = repetition_penalty
         self._no_repeat = no_repeat
         self._favour = favour
         self._copy = copy
+        self._brevity = brevity
+        self._opening = opening
         texts = vocabulary.texts[: vocabulary.core]
         self._dead = torch.tensor(
             [row for row, text in enumerate(texts) if not text and row not in vocabulary.stop_rows],
@@ -79,9 +108,8 @@ class Chooser:
         )
         self._digit_rows = [row for row, text in enumerate(texts) if _has_digit(text)]
         self._digits = torch.tensor(self._digit_rows, dtype=torch.long)
-        self._ends = [
-            row for row, text in enumerate(texts) if row in vocabulary.stop_rows or not text.strip()
-        ]
+        self._ends = [row for row, text in enumerate(texts) if row in vocabulary.stop_rows or "\n" in text]
+        self._blanks = [row for row, text in enumerate(texts) if text.isspace()]
         self._by_first: dict[str, list[int]] = defaultdict(list)
         for row, text in enumerate(texts):
             if text:
@@ -102,13 +130,18 @@ class Chooser:
 
     def _shape(self, scores: torch.Tensor, writing: Writing) -> None:
         scores[writing.favoured] += self._favour
-        for size in (1, 2):
-            onward = writing.following.get(tuple(writing.rows[-size:]), [])
+        for size in _CONTEXTS:
+            onward = writing.following.get(tuple(writing.rows[-size:]), set())
             if len(writing.rows) >= size:
-                scores[onward] += self._copy
-        if not writing.rows:
-            scores[self._ends] = _NEVER  # an empty reply helps nobody
-        elif self._penalty > 1:
+                scores[list(onward)] += self._copy
+        if not writing.rows:  # an empty reply helps nobody
+            scores[self._ends] = _NEVER
+            scores[self._blanks] = _NEVER
+            if writing.best and writing.best[0] >= 0:
+                scores[writing.best[0]] += self._opening
+        if writing.sentence_ended:
+            scores[self._ends] += self._brevity * writing.sentences
+        if self._penalty > 1 and writing.rows:
             used = torch.tensor(sorted(set(writing.rows)))
             values = scores[used]
             scores[used] = torch.where(values > 0, values / self._penalty, values * self._penalty)

@@ -20,9 +20,9 @@ import msgspec
 import torch
 
 from inference.generator.choice import Chooser, Writing
+from inference.generator.figures import Figures
 from inference.generator.kv import Mask, Prefix, SlotCache
 from inference.generator.model import LanguageModel
-from inference.generator.numbers import Figures
 from inference.generator.options import EngineOptions, EngineStats, Outcome, Overloaded
 from inference.generator.stream import TextStream, repeats_itself
 from inference.generator.vocabulary import Head, Vocabulary
@@ -46,7 +46,9 @@ class Job:
     deadline: float
     """On the engine's clock."""
     sources: tuple[str, ...] = ()
-    """The passages: figures come from here alone, and these words are favoured."""
+    """The passages: figures come from here alone."""
+    best: str = ""
+    """The text of the best one, whose words are favoured."""
     question: str = ""
     """As quoted in the prompt; not to be echoed."""
 
@@ -97,6 +99,8 @@ class Engine:
             no_repeat=options.no_repeat,
             favour=options.favour,
             copy=options.copy,
+            brevity=options.brevity,
+            opening=options.opening,
         )
         self._cache = SlotCache(model.network.config, options.rows + 1, options.context)
         self._prefixes: dict[str, Prefix] = {}
@@ -118,6 +122,8 @@ class Engine:
         with self._changed:
             if self._orders.closed or len(self._orders.jobs) >= self._options.queue:
                 raise Overloaded
+            if not self.busy:  # standing idle until now is no stall
+                self._stepped_at = self._clock()
             self._orders.jobs.append(job)
             self._changed.notify()
 
@@ -164,8 +170,6 @@ class Engine:
                     self._changed.wait()
                 if not self.busy:
                     return
-                if not (self._running or self._reading):
-                    self._stepped_at = self._clock()
             self.step()
 
     @torch.inference_mode()
@@ -213,7 +217,8 @@ class Engine:
             row = _Row(job, (), TextStream(tokenizer, job.stops), Writing(Figures(job.sources)))
             self._reading = row
         prefix = self._prefix(job.prefix)
-        room = self._options.context - len(prefix.ids) - job.max_tokens
+        # The end of the prompt has the question; a shorter reply is better than none.
+        room = max(self._options.context - len(prefix.ids) - job.max_tokens, 1)
         row.ids = (*prefix.ids, *tokenizer.encode(job.prompt, add_special_tokens=False).ids[-room:])
         row.length = len(prefix.ids)
         self._cache.restore(self._options.rows, prefix)
@@ -230,13 +235,14 @@ class Engine:
         return Writing(
             Figures(job.sources),
             extra_rows=self._vocabulary.rows_beyond_core(id for source in sources for id in source),
-            sources=[self._vocabulary.rows_of(source) for source in sources],
+            best=self._vocabulary.rows_of(ids(job.best)),
             question=self._vocabulary.rows_of(ids(job.question)),
         )
 
     def _read_chunk(self) -> None:
         row = self._reading
-        assert row is not None
+        if row is None:
+            return
         started = self._clock()
         chunk = row.ids[row.length : row.length + self._options.chunk]
         hidden = self._forward(
@@ -278,7 +284,7 @@ class Engine:
             piece = row.stream.push(row.last)
             if row.stream.stopped:
                 self._end(row, "stop", piece)
-            elif repeats_itself(row.stream.text):
+            elif self._options.stop_on_repetition and repeats_itself(row.stream.text):
                 self._end(row, "repetition", piece)
             elif len(row.writing.rows) >= row.job.max_tokens or row.length + 1 >= self._options.context:
                 self._end(row, "length", piece)

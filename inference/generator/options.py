@@ -27,10 +27,15 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reading_time: float = 0.3
     """Seconds of a step spent on new prompts while replies are running."""
     trim_vocabulary: bool = True
+    stop_on_repetition: bool = True
+    """End a reply that says a sentence again."""
     repetition_penalty: float = 1.05
     no_repeat: int = 8
-    favour: float = 1.0
-    copy: float = 1.0
+    favour: float = 1.5
+    copy: float = 2.0
+    brevity: float = 3.0
+    opening: float = 8.0
+    """These six: see `inference.generator.choice.Chooser`."""
 
 
 class EngineStats(msgspec.Struct, frozen=True):

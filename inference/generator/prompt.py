@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from bot.types import Exchange, GenerateRequest, Language, Passage
 
@@ -25,6 +26,8 @@ class Prompt:
     stops: tuple[str, ...]
     sources: tuple[str, ...]
     """What the reply may draw figures from, as quoted in the prompt."""
+    best: str
+    """The text of the first passage, as a reply would say it."""
     question: str
 
 
@@ -34,8 +37,9 @@ class _Form:
     notes: str
     customer: str
     counter: str
+    colon: str
     joint: str
-    """Between lines of a passage that are joined into one."""
+    """Between lines that are joined into one."""
 
 
 _ZH = _Form(
@@ -59,17 +63,21 @@ _ZH = _Form(
     notes="资料：",
     customer="客户：",
     counter="客服：",
+    colon="：",
     joint=" ",
 )
 _EN = _Form(
     beginning="""\
-Below are questions and answers at a bank's counter. The clerk answers in a sentence or two, in the words of the notes.
+Below are questions and answers at a bank's counter. \
+The clerk answers in a sentence or two, in the words of the notes.
 
 Notes:
-- Replacing a debit card: Bring your ID to a branch, or apply in the app under "Cards - Replace". The fee is CNY 8 per card and it arrives within 5 business days.
+- Replacing a debit card: Bring your ID to a branch, or apply in the app under \
+"Cards - Replace". The fee is CNY 8 per card and it arrives within 5 business days.
 - Reporting a lost debit card: Use "Cards - Report lost" in the app. It takes effect at once and is free.
 Customer: I lost my card, what does a new one cost and how long does it take?
-Clerk: A new debit card costs CNY 8 and arrives within 5 business days. You can bring your ID to a branch or apply in the app under "Cards - Replace".
+Clerk: A new debit card costs CNY 8 and arrives within 5 business days. \
+You can bring your ID to a branch or apply in the app under "Cards - Replace".
 
 Notes:
 - Cash at branches: Please book 1 day ahead to withdraw more than CNY 200,000 at once.
@@ -82,6 +90,7 @@ Clerk: Sorry, the notes don't say. Please ask to speak with our staff.
     notes="Notes:",
     customer="Customer:",
     counter="Clerk:",
+    colon=": ",
     joint=" ",
 )
 _FORMS: dict[Language, _Form] = {"zh": _ZH, "en": _EN}
@@ -97,7 +106,8 @@ _EXCHANGES = 2
 _EARLIER_ANSWER = 50
 _EARLIER_QUESTION = 40
 
-_MARKERS = re.compile(r"(?:客户|客服|资料|customer|clerk|notes)\s*[:：]", re.IGNORECASE)
+_MARKERS = re.compile(r"(客户|客服|customer|clerk)\s*[:：]", re.IGNORECASE)
+_LIST_MARKER = re.compile(r"^[ \t]*(?:[0-9]{1,2}[.、)）][ \t]*(?=[^0-9])|[-*•][ \t]+)", re.MULTILINE)
 _SPECIAL = re.compile(r"<[^<>\s]{1,40}>|\[(?:INST|/INST|multimodal)\]", re.IGNORECASE)
 
 
@@ -109,7 +119,10 @@ def beginnings() -> tuple[str, ...]:
 def build(request: GenerateRequest) -> Prompt:
     """The prompt of one request; passages best first, history oldest first."""
     form = _FORMS[request.language]
-    notes = [_note(passage, form, first=at == 0) for at, passage in enumerate(request.passages[:_PASSAGES])]
+    quoted = [
+        _quoted(passage, form, first=at == 0) for at, passage in enumerate(request.passages[:_PASSAGES])
+    ]
+    notes = [f"{title}{form.colon}{text}" for title, text in quoted]
     lines = [form.notes, *(f"- {note}" for note in notes)]
     for exchange in request.history[-_EXCHANGES:]:
         lines += _earlier(exchange, form)
@@ -118,21 +131,18 @@ def build(request: GenerateRequest) -> Prompt:
     return Prompt(
         beginning=form.beginning,
         rest="\n".join(lines),
-        stops=(
-            "\n",
-            *(f.customer for f in _FORMS.values()),
-            *(f.notes for f in _FORMS.values()),
-            form.counter,
-        ),
+        stops=("\n", *(mark for every in _FORMS.values() for mark in (every.customer, every.counter))),
         sources=tuple(notes),
+        best=_spoken("", quoted[0][1], form) if quoted else "",
         question=question,
     )
 
 
-def _note(passage: Passage, form: _Form, *, first: bool) -> str:
-    title = _cut(_slot(passage.title, form), _TITLE)
-    text = _cut(_slot(passage.text, form), _FIRST_PASSAGE if first else _OTHER_PASSAGE)
-    return f"{title}{'：' if form is _ZH else ': '}{text}"
+def _quoted(passage: Passage, form: _Form, *, first: bool) -> tuple[str, str]:
+    """Title and text of a passage. List markers go: a reply is a sentence or two, not a list."""
+    text = _LIST_MARKER.sub("", passage.text)
+    limit = _FIRST_PASSAGE if first else _OTHER_PASSAGE
+    return _cut(_slot(passage.title, form), _TITLE), _cut(_slot(text, form), limit)
 
 
 def _earlier(exchange: Exchange, form: _Form) -> Sequence[str]:
@@ -155,7 +165,7 @@ def _slot(text: str, form: _Form) -> str:
         if ch in "\n\r\t" or unicodedata.category(ch) not in ("Cc", "Cf", "Co", "Cn", "Cs")
     )
     while True:  # removing one mark may join the halves of another
-        cleaned = _MARKERS.sub(" ", _SPECIAL.sub(" ", kept))
+        cleaned = _MARKERS.sub(r"\1 ", _SPECIAL.sub(" ", kept))
         if cleaned == kept:
             break
         kept = cleaned
@@ -164,12 +174,9 @@ def _slot(text: str, form: _Form) -> str:
 
 def _cut(text: str, limit: int) -> str:
     """The beginning of `text` worth about `limit` tokens, at a sentence end where there is one."""
-    weight = 0.0
-    for at, character in enumerate(text):
-        weight += 0.25 if character.isascii() and not character.isdigit() else 0.75
-        if weight > limit:
-            break
-    else:
+    weights = accumulate(0.25 if ch.isascii() and not ch.isdigit() else 0.75 for ch in text)
+    at = next((at for at, weight in enumerate(weights) if weight > limit), len(text))
+    if at == len(text):
         return text
     head = text[:at]
     end = max(head.rfind(mark) for mark in ("。", "；", "！", "？", ". ", "; "))

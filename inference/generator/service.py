@@ -44,5 +44,6 @@ def to_job(request: GenerateRequest, clock: Callable[[], float] = time.monotonic
         max_tokens=request.max_tokens,
         deadline=clock() + request.deadline,
         sources=built.sources,
+        best=built.best,
         question=built.question,
     )

@@ -127,7 +127,7 @@ def _texts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
     hidden = {id for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     # `decode` of one token alone drops a leading space in many tokenizers; after an anchor it doesn't.
     anchor = tokenizer.encode("a", add_special_tokens=False).ids
-    head = len(tokenizer.decode(anchor))
+    head = len(tokenizer.decode(anchor, skip_special_tokens=False))
     decoded = tokenizer.decode_batch([[*anchor, id] for id in ids], skip_special_tokens=False)
     texts = []
     for id, text in zip(ids, decoded, strict=True):

@@ -14,9 +14,12 @@ __all__ = ["find_degeneration"]
 
 _MARKERS = re.compile(
     r"(?m)^[ \t]*(?:客户|用户|顾客|客服|柜员|助手|问题?|答案?|回答|回复|资料|参考资料|知识|段落|"
-    r"customer|user|assistant|teller|question|answer|reply|passages?|context|sources?|history|system|q|a)[ \t]*(?:\d{1,2}|[A-Z])?[ \t]*[:：]"
-    r"|[<{}`\ufffd\u0000]|\[/?(?:inst|sys|passage|\d{1,2}|资料\d*)\]|【(?:资料|问|答|段落|参考)\w*】|#{2,}|\*{3,}|_{3,}|={3,}|-{4,}|\|\|"
-    r"|(?:start|end)_of_turn|\bpassage \d|\b(?:as an ai|language model)\b|作为(?:一个|一款)?(?:ai|人工智能|语言模型)|资料\d|根据(?:以上|上述)资料",
+    r"customer|user|assistant|teller|question|answer|reply|passages?|context|sources?|history|system|q"
+    r"|a)[ \t]*(?:\d{1,2}|[A-Z])?[ \t]*[:：]"
+    r"|[<{}`\ufffd\u0000]|\[/?(?:inst|sys|passage|\d{1,2}|资料\d*)\]|【(?:资料|问|答|段落|参考)\w*】"
+    r"|#{2,}|\*{3,}|_{3,}|={3,}|-{4,}|\|\|"
+    r"|(?:start|end)_of_turn|\bpassage \d|\b(?:as an ai|language model)\b|作为(?:一个|一款)?(?:ai"
+    r"|人工智能|语言模型)|资料\d|根据(?:以上|上述)资料",
     re.IGNORECASE,
 )
 _SHORT_LOOP = re.compile(r"([^\w\s])\1{5,}|([^\W\d])\2{6,}|(\S[^\n]{1,4}?)\3{3,}")

@@ -11,15 +11,19 @@ __all__ = ["content_units", "language_of", "support"]
 
 _HAN_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
-_FUNCTION = frozenset("的了吗呢啊呀吧我您你他她它们是有在和与及或就都也还把被给这那个会能可以请要需将从对向到为于用让则并且而但如若果因所等时候后前里上下中零〇一二两三四五六七八九十百千万亿点元")
-_STOP = frozenset(
-    "a an the this that these those is are was were be been being am do does did done have has had i you he she it we they "
-    "me him her us them my your his its our their of to in on at by for with from as into onto over under about after "
-    "before and or but if then so than when while where which who whom whose what how there here can could may might "
-    "will would shall should must not no nor only just also very more most any all each every some such other another "
-    "up down out off again too please yes ok one first next need get go make take let know want help us "
-    "within once still even see right bank customer".split()
+_FUNCTION = frozenset(
+    "的了吗呢啊呀吧我您你他她它们是有在和与及或就都也还把被给这那个会能可以请要需将从对向到为于用让则并且而但如若果因所等时候后前里上下中零〇一二两三四五六七八九十百千万亿点元"
 )
+_STOP_WORDS = (
+    "a an the this that these those is are was were be been being am do does did done have has had i you "
+    "he she it we they me him her us them my your his its our their of to in on at by for with from as "
+    "into onto over under about after before and or but if then so than when while where which who whom "
+    "whose what how there here can could may might will would shall should must not no nor only just also "
+    "very more most any all each every some such other another up down out off again too please yes ok "
+    "one first next need get go make take let know want help within once still even see right bank "
+    "customer "
+)
+_STOP = frozenset(_STOP_WORDS.split())
 
 
 def language_of(text: str) -> Language | None:
@@ -32,11 +36,14 @@ def language_of(text: str) -> Language | None:
     return "zh" if han and han >= words / 2 else "en"
 
 
-def content_units(text: str) -> frozenset[str]:
-    """Distinct pairs of neighbouring 汉字, and stems of words, without those that only do grammar."""
+def content_units(text: str, function: Set[str] = _FUNCTION) -> frozenset[str]:
+    """Distinct pairs of neighbouring 汉字, and stems of words, without those that only do grammar
+    (for 汉字: without pairs that hold one of `function`)."""
     pairs = (run[at : at + 2] for run in _HAN_RUN.findall(text) for at in range(len(run) - 1))
-    words = (_stem(word.lower()) for word in _WORD.findall(text) if word.lower() not in _STOP and len(word) > 1)
-    return frozenset(pair for pair in pairs if _FUNCTION.isdisjoint(pair)) | frozenset(words)
+    words = (
+        _stem(word.lower()) for word in _WORD.findall(text) if word.lower() not in _STOP and len(word) > 1
+    )
+    return frozenset(pair for pair in pairs if function.isdisjoint(pair)) | frozenset(words)
 
 
 def support(units: Set[str], evidence: Set[str], neutral: Set[str]) -> tuple[int, int]:
@@ -48,7 +55,24 @@ def support(units: Set[str], evidence: Set[str], neutral: Set[str]) -> tuple[int
 
 def _stem(word: str) -> str:
     word = word.replace("’", "'").removesuffix("'s")
-    for suffix in ("ations", "ation", "ings", "ing", "ments", "ment", "ies", "ied", "ers", "ed", "es", "er", "ly", "al", "s", "y"):
+    for suffix in (
+        "ations",
+        "ation",
+        "ings",
+        "ing",
+        "ments",
+        "ment",
+        "ies",
+        "ied",
+        "ers",
+        "ed",
+        "es",
+        "er",
+        "ly",
+        "al",
+        "s",
+        "y",
+    ):
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             return word[: -len(suffix)].removesuffix("e")
     return word.removesuffix("e")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.types import Passage
+from inference.guard.binding import Use, find_misuse, uses
 from inference.guard.clauses import sentences
 from inference.guard.degenerate import find_degeneration
 from inference.guard.figures import Figure, compatible, find_figures
@@ -20,7 +21,8 @@ __all__ = ["Finding", "ReplyGuard"]
 
 _CLAUSE = re.compile(r"[，。；！？\n!?;]|,(?!\d)|\.(?=\s|$)")
 _OWN = re.compile(
-    r"[您你](?:刚才|刚刚|上面)?(?:说|提到?|问|写|输入|填写?)(?:到|及)?(?:的|是)|\byou (?:mention|ask|wrote|said|enter|typ)\w*",
+    r"[您你](?:刚才|刚刚|上面)?(?:说|提到?|问|写|输入|填写?)(?:到|及)?(?:的|是)"
+    r"|\byou (?:mention|ask|wrote|said|enter|typ)\w*",
     re.IGNORECASE,
 )
 
@@ -39,25 +41,31 @@ class Evidence:
     """What a text bears out, prepared once."""
 
     figures: tuple[Figure, ...]
+    uses: tuple[Use, ...]
     units: frozenset[str]
     statements: tuple[Statement, ...]
 
     @classmethod
-    def of(cls, text: str) -> Evidence:
-        return cls(find_figures(text), content_units(text), statements(text))
+    def of(cls, title: str, text: str) -> Evidence:
+        # A title asks (「能买房吗」); it states nothing that could be turned round.
+        whole = f"{title}\n{text}"
+        return cls(
+            find_figures(whole), uses(text, find_figures(text)), content_units(whole), statements(text)
+        )
 
 
 class ReplyGuard:
     """Holds a reply against its passages. Safe to share between threads.
 
     A figure of the *question* is no evidence: 「我能转30万吗」 doesn't make 30万 a limit. It may only be
-    said back as the customer's own, in a clause that says so (「您提到的30万元」, "the 300,000 you mentioned").
+    said back as the customer's own, in a clause that says so (「您提到的30万元」, "the 300,000 you
+    mentioned").
     """
 
     def __init__(
         self,
         *,
-        grounded: float = 0.5,
+        grounded: float = 0.45,
         sentence_grounded: float = 0.25,
         fewest_units: int = 6,
         cached_passages: int = 4096,
@@ -78,7 +86,7 @@ class ReplyGuard:
         """Whether `reply`, or a prefix of it cut at `safe_prefix`, may be shown."""
         if not reply.strip():
             return Finding(False, "empty: the reply has no text")
-        evidence = [self._evidence(f"{passage.title}\n{passage.text}") for passage in passages]
+        evidence = [self._evidence(passage.title, passage.text) for passage in passages]
         for name, found in self._checks(reply, evidence, passages, question):
             if found:
                 return Finding(False, f"{name}: {found}")
@@ -95,7 +103,9 @@ class ReplyGuard:
         yield "degenerate", find_degeneration(reply)
         yield "language", _wrong_language(reply, passages, question)
         yield "promise", find_promise(reply)
-        yield "figure", _unsupported_figure(reply, evidence, question)
+        figures = find_figures(reply)
+        yield "figure", _unsupported_figure(reply, figures, evidence, question)
+        yield "misuse", find_misuse(uses(reply, figures), [use for item in evidence for use in item.uses])
         yield "flip", find_flip(statements(reply), (s for item in evidence for s in item.statements))
         yield "grounding", self._ungrounded(reply, evidence, question)
 
@@ -120,15 +130,19 @@ def _wrong_language(reply: str, passages: Sequence[Passage], question: str) -> s
     return f"{answered} where {asked} was asked"
 
 
-def _unsupported_figure(reply: str, evidence: Sequence[Evidence], question: str) -> str:
-    stated = [figure for figure in find_figures(reply) if not figure.implicit]
+def _unsupported_figure(
+    reply: str, figures: Sequence[Figure], evidence: Sequence[Evidence], question: str
+) -> str:
+    stated = [figure for figure in figures if not figure.implicit]
     known = [figure for item in evidence for figure in item.figures]
     missing = [figure for figure in stated if not any(compatible(figure, other) for other in known)]
     if not missing:
         return ""
     asked = find_figures(question)
     for figure in missing:
-        quoted = _says_customers_own(reply, figure.start) and any(compatible(figure, other) for other in asked)
+        quoted = _says_customers_own(reply, figure.start) and any(
+            compatible(figure, other) for other in asked
+        )
         if not quoted:
             return f"{figure.text.strip()} ({figure.kind}) isn't in the passages"
     return ""

@@ -17,21 +17,19 @@ CHINESE = r"[零〇一二两三四五六七八九十百千万亿]+(?:点[零〇�
 CHINESE_FORMAL = r"[壹贰叁肆伍陆柒捌玖拾佰仟万亿零]{2,}"
 """A run of the numerals used on cheques; two at least, since 陆 or 伍 alone are words or names."""
 
-_ONES = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-        "sixteen seventeen eighteen nineteen".split()
-    )
-}
-_TENS = {
-    word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
-}
+_ONE_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
+_TEN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ONES = {word: value for value, word in enumerate(_ONE_WORDS.split())}
+_TENS = {word: 10 * value for value, word in enumerate(_TEN_WORDS.split(), start=2)}
 _ENGLISH_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _WORD = "|".join(sorted([*_ONES, *_TENS, *_ENGLISH_SCALES], key=len, reverse=True))
 
-ENGLISH = rf"(?:(?:an?[ ](?=hundred|thousand|million|billion))?(?:{_WORD})(?:(?:[- ]|[ ]and[ ])(?:{_WORD}))*)\b"
+ENGLISH = (
+    rf"(?:(?:an?[ ](?=hundred|thousand|million|billion))?(?:{_WORD})(?:(?:[- ]|[ ]and[ ])(?:{_WORD}))*)\b"
+)
 """A run of English number words; begins at a word boundary."""
 
 
@@ -66,9 +64,11 @@ def _chinese_whole(run: str) -> int:
         else:
             previous = _GROUPS[character]
             section += digit or 0
-            total = (total + (section or (0 if total else 1))) * previous if previous > total else total + (
-                section or 1
-            ) * previous
+            total = (
+                (total + (section or (0 if total else 1))) * previous
+                if previous > total
+                else total + (section or 1) * previous
+            )
             section, digit = 0, None
     if digit:
         # 三万五 and 两千五 leave out the last scale.

@@ -16,11 +16,15 @@ __all__ = ["MONTHS", "SCAN", "fold_figures"]
 
 def _fold_table() -> Mapping[int, str]:
     """One character to one, so that positions stay those of the raw text."""
-    table = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in "！？；，（）［］｛｝＜＞＂＇"}
+    table = {
+        code: chr(code - 0xFEE0)
+        for code in range(0xFF01, 0xFF5F)
+        if chr(code) not in "！？；，（）［］｛｝＜＞＂＇"
+    }
     for code in range(0x80, 0x20000):
         if unicodedata.category(chr(code)) == "Nd":
             table[code] = str(unicodedata.decimal(chr(code)))
-    pairs = "萬万億亿兩两點点個个時时鐘钟號号歲岁週周貳贰參叁陸陆元元圓圆幣币電电網网後后內内開开來来條条張张種种戶户"
+    pairs = "萬万億亿兩两點点個个時时鐘钟號号歲岁週周貳贰參叁陸陆圓圆幣币後后內内條条張张種种戶户"
     table |= {ord(old): new for old, new in zip(pairs[::2], pairs[1::2], strict=True)}
     others = {
         "￥": "¥",
@@ -54,14 +58,11 @@ def fold_figures(text: str) -> str:
 # ── the scanner ──────────────────────────────────────────────────────────────────────────────────
 
 _PERIOD = r"上午|下午|晚上|晚间|早上|早晨|清晨|中午|凌晨|傍晚|夜间|午后|早|晚"
-MONTHS = {
-    name: number
-    for number, names in enumerate(
-        ("january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|"
-         "september sept sep|october oct|november nov|december dec").split("|"), start=1
-    )
-    for name in names.split()
-}  # fmt: skip
+_MONTH_WORDS = (
+    "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep|"
+    "october oct|november nov|december dec"
+)
+MONTHS = {name: n for n, names in enumerate(_MONTH_WORDS.split("|"), start=1) for name in names.split()}
 _MONTH = "(?:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _ARABIC = r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?"
 _CN = rf"{CHINESE_FORMAL}|{CHINESE}"
@@ -73,17 +74,21 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("email", r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     (
         "url",
-        r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef<>\"'“”‘’()\[\]]*[a-z0-9/=&#_-]"
+        r"(?:[a-z][a-z0-9+.-]*://"
+        r"|www\.)[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef<>\"'“”‘’()\[\]]*[a-z0-9/=&#_-]"
         r"|(?<![a-z0-9.-])(?:[a-z0-9-]+\.)*[a-z0-9-]{2,}\.[a-z]{2,}(?![a-z0-9])(?:/[\w./?=&%#~-]*[\w/])?",
     ),
     (
         "date",
         r"(?<!\d)(?P<ymd>(?P<y1>\d{4})[-/.](?P<m1>\d{1,2})[-/.](?P<d1>\d{1,2})(?!\d))"
         rf"|(?:(?P<y2>(?<!\d)\d{{4}}|[一二][零〇一二三四五六七八九]{{3}})[ ]?年[ ]?)?"
-        rf"(?P<m2>(?<!\d)\d{{1,2}}|十[一二]?|[一二三四五六七八九])[ ]?月(?:份|[ ]?(?P<d2>\d{{1,2}}|[一二三]?十?[一二三四五六七八九十])[ ]?[日号])?"
+        rf"(?P<m2>(?<!\d)\d{{1,2}}|十[一二]?|[一二三四五六七八九])[ ]?月(?:份|[ ]?(?P<d2>\d{{1,2}}"
+        rf"|[一二三]?十?[一二三四五六七八九十])[ ]?[日号])?"
         rf"|(?P<y3>(?<!\d)(?:19|20)\d\d|二[零〇][零〇一二三四五六七八九]{{2}})[ ]?年"
-        rf"|(?<![a-z\d])(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?[ ](?:of )?(?P<m4>{_MONTH})(?:,?[ ](?P<y4>\d{{4}}))?"
-        rf"|(?<![a-z])(?P<m5>{_MONTH})[ ](?P<d5>\d{{1,2}})(?:st|nd|rd|th)?(?!\d|[.:]\d)(?:,?[ ](?P<y5>\d{{4}}))?"
+        rf"|(?<![a-z\d])(?P<d4>\d{{1,2}})(?:st|nd|rd"
+        rf"|th)?[ ](?:of )?(?P<m4>{_MONTH})(?:,?[ ](?P<y4>\d{{4}}))?"
+        rf"|(?<![a-z])(?P<m5>{_MONTH})[ ](?P<d5>\d{{1,2}})(?:st|nd|rd|th)?(?!\d"
+        rf"|[.:]\d)(?:,?[ ](?P<y5>\d{{4}}))?"
         rf"|(?<![a-z])(?P<m6>{_MONTH})[ ](?P<y6>(?:19|20)\d\d)(?!\d)",
     ),
     (
@@ -94,11 +99,17 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"|(?<![\d.])1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)"
         r"|(?<![\d.])0\d{2,}(?![\d.])",
     ),
-    ("always", r"(?<![\d.])(?:7[ ]?[x×*][ ]?24|24[ ]?[x×*][ ]?7|24/7)(?:[ ]?个?小时)?(?![\d.]|[ ]?(?:个|分|秒|天|日|周|月|年|元|万|%))"),
+    (
+        "always",
+        r"(?<![\d.])(?:7[ ]?[x×*][ ]?24|24[ ]?[x×*][ ]?7|24/7|24 hours a day, (?:7"
+        r"|seven) days a week)(?:[ ]?个?小时)?(?!\d|\.\d|[ ]?(?:个|分|秒|天|日|周|月|年|元|万|%))",
+    ),
     (
         "time",
-        rf"(?P<tp1>{_PERIOD})?[ ]?(?<![\d:])(?P<th1>\d{{1,2}})[::](?P<tm1>\d\d)(?::\d\d)?(?![\d:])(?:[ ]?(?P<ta1>[ap]\.?m\b\.?))?"
-        rf"|(?P<tp2>{_PERIOD})[ ]?(?P<th2>\d{{1,2}}|[零一二两三四五六七八九十]{{1,3}})[点时](?!间|候|段|[以之内])"
+        rf"(?P<tp1>{_PERIOD})?[ ]?(?<![\d:])(?P<th1>\d{{1,2}})[::](?P<tm1>\d\d)(?::\d\d)?(?!\d"
+        rf"|:\d)(?:[ ]?(?P<ta1>[ap]\.?m\b\.?))?"
+        rf"|(?P<tp2>{_PERIOD})[ ]?(?P<th2>\d{{1,2}}|[零一二两三四五六七八九十]{{1,3}})[点时](?!间|候|段"
+        rf"|[以之内])"
         r"(?:(?P<thalf2>半)|整|钟|(?P<tm2>\d{1,2}|[零一二三四五六七八九十]{1,3})分?(?!之))?"
         r"|(?<![\d.])(?P<th3>\d{1,2})(?:点|时(?!间|候|段))(?:(?P<thalf3>半)|整|钟|(?P<tm3>\d{1,2})分?)?"
         r"|(?P<th4>[零一二两三四五六七八九十]{1,3})点(?:(?P<thalf4>半)|整|钟)"
@@ -107,26 +118,34 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "class",
-        r"(?:ⅰ|ⅱ|ⅲ|Ⅰ|Ⅱ|Ⅲ|iii|ii|i|[123]|[一二三])[ ]?类(?:银行)?(?:账户|结算账户|户|卡)|\bclass[ -](?:ⅰ|ⅱ|ⅲ|Ⅰ|Ⅱ|Ⅲ|iii|ii|i|[123])(?![a-z0-9])",
+        r"(?:ⅰ|ⅱ|ⅲ|Ⅰ|Ⅱ|Ⅲ|iii|ii|i|[123]|[一二三])[ ]?类(?:银行)?(?:账户|结算账户|户|卡)|\bclass[ -](?:ⅰ"
+        r"|ⅱ|ⅲ|Ⅰ|Ⅱ|Ⅲ|iii|ii|i|[123])(?![a-z0-9])",
     ),
     (
         "fraction",
         rf"(?P<fd>百|千|万|[二两三四五六七八九十]+)分之(?P<fn>百|{_ARABIC}|{_CN})|(?P<all>百分百)"
-        rf"|(?P<cheng>\d+(?:\.\d+)?|[一二两三四五六七八九])成(?P<chenghalf>半)?(?![功立为本员交年长果绩熟品都型就])"
+        rf"|(?P<cheng>\d+(?:\.\d+)?"
+        rf"|[一二两三四五六七八九])成(?P<chenghalf>半)?(?![功立为本员交年长果绩熟品都型就])"
         r"|(?P<onehalf>一半|\bhalf(?= (?:of|the)\b))",
     ),
     (
         "half",
-        rf"(?P<hn>{_ARABIC}|{_CN})?(?P<hu1>个)?半(?P<hu2>个?(?:小时|钟头|月|年|天))|(?P<hy>{_ARABIC}|{_CN})年半"
+        rf"(?P<hn>{_ARABIC}|{_CN})?(?P<hu1>个)?半(?P<hu2>个?(?:小时|钟头|月|年|天))|(?P<hy>{_ARABIC}"
+        rf"|{_CN})年半"
         r"|\bhalf an? (?P<hue>hour|year|month|day)\b",
     ),
     (
         "money",
-        rf"(?P<cur>{CURRENCY_BEFORE})[ \t]?(?P<mn>{_ARABIC}|{_CN})(?:[ \t]?(?P<mm>{MULTIPLIER}|m(?![a-z0-9])))?"
+        rf"(?P<cur>{CURRENCY_BEFORE})[ \t]?(?P<mn>{_ARABIC}|{_CN})(?:[ \t]?(?P<mm>{MULTIPLIER}"
+        rf"|m(?![a-z0-9])))?"
         r"[多余]?(?:[ \t]?(?:元|圆|yuan\b))?整?",
     ),
     ("ordinal", r"(?<![\d.,])(?P<on>\d{1,2})(?:st|nd|rd|th)\b|(?<![\d.])(?P<oh>\d{1,2})号(?!码|线)"),
-    ("code", r"(?<![a-z0-9])t\+\d+|(?<![a-z0-9])(?!\d+[a-z]+(?![a-z0-9]))(?=[a-z0-9]*[a-z])(?=[a-z0-9]*\d)[a-z0-9]+"),
+    (
+        "code",
+        r"(?<![a-z0-9])t\+\d+"
+        r"|(?<![a-z0-9])(?!\d+[a-z]+(?![a-z0-9]))(?=[a-z0-9]*[a-z])(?=[a-z0-9]*\d)[a-z0-9]+",
+    ),
     (
         "number",
         rf"(?P<n>{_ARABIC})(?:[ \t]?(?P<nm>{MULTIPLIER}))?[多余几]?(?:{_GAP}(?P<nu>{UNIT}))?",
@@ -136,7 +155,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "implicit",
         rf"[每当次同同隔逐按按][ ]?(?P<iz>{_MEASURE})|(?:(?<=[^年月\d])|^)(?:年(?:化|利率|费)|月供|日利率)"
-        rf"|\b(?:an?|per|each|every|the same|the next|next|same)[ ](?P<ie>{_EN_MEASURE})\b|\b(?P<ia>daily|monthly|yearly|annual(?:ly)?|annualised|annualized|hourly|weekly|quarterly)\b",
+        rf"|\b(?:an?|per|each|every|the same|the next|next|same)[ ](?P<ie>{_EN_MEASURE})\b"
+        rf"|\b(?P<ia>daily|monthly|yearly|annual(?:ly)?|annualised|annualized|hourly|weekly|quarterly)\b",
     ),
     ("other", r"[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2079\u2080-\u2089\u2150-\u2189]"),
     ("swift", r"(?<![A-Za-z0-9])(?-i:[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?![A-Za-z0-9])"),
@@ -148,7 +168,10 @@ _START = (
     r"|(?<![A-Za-z])(?=[A-Za-z]))"
 )
 SCAN = re.compile(
-    _START + "(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in (*_PATTERNS[-1:], *_PATTERNS[:-1])) + ")",
+    _START
+    + "(?:"
+    + "|".join(f"(?P<{name}>{pattern})" for name, pattern in (*_PATTERNS[-1:], *_PATTERNS[:-1]))
+    + ")",
     re.IGNORECASE,
 )
 """Finds one figure after the other; the name of the group that matched is the kind of pattern."""

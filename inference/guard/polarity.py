@@ -21,6 +21,8 @@ SAME = 0.75
 FEWEST = 2
 """Content units below which a clause says too little to be compared."""
 
+_MODAL = re.compile("可以|能够|需要|必须|应当|[能会要须可]")
+_PARTICLES = frozenset("的了吗呢啊呀吧您我你")
 _SYNONYMS = (
     (re.compile(r"免费|免收费|不要钱|不花钱|不用(?:付)?钱"), "不收费"),
     (re.compile(r"无须|无需|不必|不用|用不着"), "不需要"),
@@ -55,20 +57,26 @@ def _statement(clause: str) -> Statement | None:
         count += 1
         return ""
 
-    content = content_units(NEGATION.sub(drop, clause))
+    content = content_units(_MODAL.sub("", NEGATION.sub(drop, clause)), _PARTICLES)
     return Statement(content, count % 2 == 1, clause.strip()) if len(content) >= FEWEST else None
 
 
 def find_flip(reply: Sequence[Statement], evidence: Iterable[Statement]) -> str:
     """The first clause of the reply that the evidence states the other way round; empty if none."""
-    known = list(evidence)
+    known = tuple(evidence)
     for statement in reply:
-        best = {False: 0.0, True: 0.0}
-        for other in known:
-            if len(other.content) > 4 * len(statement.content):
-                continue
-            shared = len(statement.content & other.content) / len(statement.content)
-            best[other.negated] = max(best[other.negated], shared)
-        if best[not statement.negated] >= SAME and best[not statement.negated] > best[statement.negated] + 0.1:
+        opposite = _likeness(statement, [other for other in known if other.negated != statement.negated])
+        if opposite < SAME:
+            continue
+        same = _likeness(statement, [other for other in known if other.negated == statement.negated])
+        if opposite > same + 0.1:
             return statement.text
     return ""
+
+
+def _likeness(statement: Statement, others: Iterable[Statement]) -> float:
+    """Most of the statement's content that one of the others holds, 0–1. A clause four times as long
+    says other things too, and isn't asked."""
+    content, longest = statement.content, 4 * len(statement.content)
+    shared = [len(content & other.content) for other in others if len(other.content) <= longest]
+    return max(shared, default=0) / len(content)

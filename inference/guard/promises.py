@@ -14,30 +14,43 @@ from inference.guard.clauses import negations, sentences
 __all__ = ["TRIGGER", "find_promise"]
 
 _CHINESE = (
-    r"保本(?!币|行|人)|保息|保收益|保底|(?:零|无)(?:任何)?(?:投资|本金)?风险(?!测|评|提|等|偏|承)|(?:没有|没|毫无)(?:任何|一点|一丝|丝毫|什么)?风险(?!测|评|提|等|偏|承)"
-    r"|稳赚|包赚|必赚|稳赢|只赚不[赔亏]|只涨不跌|必涨|(?:不会|不可能|绝不|从不|永不)(?:有|出现|产生|发生)?(?:任何)?(?:亏|赔钱|赔本|下?跌)"
+    r"保本(?!币|行|人)|保息|保收益|保底|(?:零|无)(?:任何)?(?:投资|本金)?风险(?!测|评|提|等|偏|承)"
+    r"|(?:没有|没|毫无)(?:任何|一点|一丝|丝毫|什么)?风险(?!测|评|提|等|偏|承)"
+    r"|稳赚|包赚|必赚|稳赢|只赚不[赔亏]|只涨不跌|必涨|(?:不会|不可能|绝不|从不|永不)(?:有|出现|产生"
+    r"|发生)?(?:任何)?(?:亏|赔钱|赔本|下?跌)"
     r"|百分之?百(?!分)|100%(?:地|的)?(?:安全|保|赚|收益|回报|盈利|可靠)|绝对(?:安全|保险|可靠|赚)|万无一失"
-    r"|(?:保证|确保|担保|承诺|包)(?:您|你)?(?:的|能|会|可以)?(?:最低|固定|预期)?(?:收益|盈利|赚|回报|本金|不亏|不赔|兑付)"
+    r"|(?:保证|确保|担保|承诺|包)(?:您|你)?(?:的|能|会|可以)?(?:最低|固定|预期)?(?:收益|盈利|赚|回报"
+    r"|本金|不亏|不赔|兑付)"
     r"|(?:一定|肯定|必定|必然)(?:会|能|可以)?(?:赚|盈利|上?涨|升值|有收益)|刚性兑付|刚兑"
-    r"|(?:本金|收益)[^，。；！？\n]{0,6}(?<![没不无])(?:有(?:绝对)?保障|有保证|绝对安全|不受损失|不会(?:受到?)?损失)"
+    r"|(?:本金|收益)[^，。；！？\n]{0,6}(?<![没不无])(?:有(?:绝对)?保障|有保证|绝对安全|不受损失"
+    r"|不会(?:受到?)?损失)"
     r"|躺赚|高收益低风险|低风险高(?:收益|回报)"
 )
 _ENGLISH = (
-    r"\bguarantee[sd]?[ ]+(?:(?:a|an|the|your|you|any|all|of|full|fixed|high|minimum|positive|their|on)[ ]+)*"
+    r"\bguarantee[sd]?[ ]+(?:(?:a|an|the|your|you|any|all|of|full|fixed|high|minimum|positive|their"
+    r"|on)[ ]+)*"
     r"(?:returns?|profits?|principal|yields?|income|capital|gains?|interest|growth|earnings)\b"
-    r"|\b(?:returns?|profits?|principal|capital|yields?|gains?|earnings|investments?|money)(?:[ ]+(?:and|or|is|are|will|be|always|fully|"
-    r"completely|100%|absolutely|totally|both|returns?|profits?|interest))*[ ]+(?:guaranteed|(?:principal-)?protected|safe|assured|risk[- ]?free)\b"
-    r"|\brisk[- ]?less\b|\brisk[- ]free\b|\bfree (?:of|from) (?:all |any )?risks?\b|\b(?:no|zero|without(?: any| a)?)[ ]+(?:investment )?risks?\b(?!"
+    r"|\b(?:returns?|profits?|principal|capital|yields?|gains?|earnings|investments?|money)(?:[ ]+(?:and"
+    r"|or|is|are|will|be|always|fully|"
+    r"completely|100%|absolutely|totally|both|returns?|profits?|interest))*[ ]+(?:guaranteed"
+    r"|(?:principal-)?protected|safe|assured|risk[- ]?free)\b"
+    r"|\brisk[- ]?less\b|\brisk[- ]free\b|\bfree (?:of|from) (?:all |any )?risks?\b|\b(?:no|zero"
+    r"|without(?: any| a)?)[ ]+(?:investment )?risks?\b(?!"
     r"[- ](?:test|level|rating|assess|profil|categor|statement|questionnaire))"
-    r"|\b(?:can(?:no|')?t|cannot|can not|can never|won't|will not|will never|never)[ ]+(?:possibly[ ]+)?(?:lose\b(?! your card)|make a loss|fall in value|go down|drop)"
-    r"|\bonly (?:go(?:es)?|moves?) up\b|\bsure[- ](?:profit|win|thing|gain)s?\b|\b100[ ]?% (?:safe|secure|guaranteed|return)\b"
-    r"|\b(?:absolutely|completely|totally|perfectly) (?:safe|risk)|\b(?:capital|principal)[- ](?:guaranteed|protected|protection)\b"
-    r"|\bprincipal (?:and|or) (?:returns?|interest) (?:is|are) (?:safe|protected)\b|\bfoolproof\b|\beasy money\b"
+    r"|\b(?:can(?:no|')?t|cannot|can not|can never|won't|will not|will never"
+    r"|never)[ ]+(?:possibly[ ]+)?(?:lose\b(?! your card)|make a loss|fall in value|go down|drop)"
+    r"|\bonly (?:go(?:es)?|moves?) up\b|\bsure[- ](?:profit|win|thing|gain)s?\b|\b100[ ]?% (?:safe"
+    r"|secure|guaranteed|return)\b"
+    r"|\b(?:absolutely|completely|totally|perfectly) (?:safe|risk)|\b(?:capital"
+    r"|principal)[- ](?:guaranteed|protected|protection)\b"
+    r"|\bprincipal (?:and|or) (?:returns?|interest) (?:is|are) (?:safe|protected)\b|\bfoolproof\b"
+    r"|\beasy money\b"
 )
 _PROMISE = re.compile(f"{_CHINESE}|{_ENGLISH}", re.IGNORECASE)
 
 TRIGGER = re.compile(
-    r"[保赚赢赔亏涨跌险绝底兑躺]|百分|万无|一定|肯定|必|收益|本金|100|guarant|risk|los[es]|profit|return|principal|capital|sure|safe|"
+    r"[保赚赢赔亏涨跌险绝底兑躺]|百分|万无|一定|肯定|必|收益|本金|100|guarant|risk|los[es]|profit|return"
+    r"|principal|capital|sure|safe|"
     r"protect|assured|foolproof|easy|never|won't|only|absolut|complet|total|perfect",
     re.IGNORECASE,
 )
@@ -45,8 +58,14 @@ TRIGGER = re.compile(
 
 _SCAM = r"(?:骗|诈|陷阱|违规|违法|非法|不可信|scam|fraud|illegal|trap)"
 _DENIED_SCAM = r"(?<!不是)(?<!并非)(?<!不属于)(?<!not a )(?<!not )(?<!no )"
-_CLAIM = r"(?:声称|号称|宣称|自称|谎称|承诺|许诺|打着|吹嘘|鼓吹|以[“\"「]?|谁说|凡是|凡|任何人|claim|promis|who(?:ever)? (?:say|offer|tell)|anyone|advertis|offer)"
-_WARN = r"(?:警惕|谨防|当心|小心|提防|(?:不要|切勿|请勿|勿|别)(?:轻易)?(?:相信|轻信|信)|beware|watch out|(?:don't|do not|never) (?:trust|believe)|be wary|ignore)"
+_CLAIM = (
+    r"(?:声称|号称|宣称|自称|谎称|承诺|许诺|打着|吹嘘|鼓吹|以[“\"「]?|谁说|凡是|凡|任何人|claim"
+    r"|promis|who(?:ever)? (?:say|offer|tell)|anyone|advertis|offer)"
+)
+_WARN = (
+    r"(?:警惕|谨防|当心|小心|提防|(?:不要|切勿|请勿|勿|别)(?:轻易)?(?:相信|轻信|信)|beware|watch out"
+    r"|(?:don't|do not|never) (?:trust|believe)|be wary|ignore)"
+)
 _CLAIM_BEFORE = re.compile(_CLAIM, re.IGNORECASE)
 _WARN_BEFORE = re.compile(_WARN, re.IGNORECASE)
 _SCAM_AFTER = re.compile(_DENIED_SCAM + _SCAM, re.IGNORECASE)
@@ -71,7 +90,9 @@ def _denied(sentence: str, start: int, previous: int) -> bool:
     return negations(own if negations(own) else scope) % 2 == 1
 
 
-_BREAK = re.compile(r"[,，:：]|\b(?:but|however|although|because|while)\b|但是?|不过|然而|而且|因为|所以", re.IGNORECASE)
+_BREAK = re.compile(
+    r"[,，:：]|\b(?:but|however|although|because|while)\b|但是?|不过|然而|而且|因为|所以", re.IGNORECASE
+)
 
 
 def _scope(sentence: str, end: int) -> str:
@@ -87,5 +108,9 @@ def _quoted(sentence: str, match: re.Match[str]) -> bool:
     if _WARN_BEFORE.search(before):
         return True
     return bool(_CLAIM_BEFORE.search(before) and _SCAM_AFTER.search(after)) or bool(
-        re.match(rf"[”\"」’』、，,\w ]{{0,12}}?(?:都是|就是|多是|均为|属于|(?:is|are) (?:a |an |always )?){_SCAM}", after)
+        re.match(
+            rf"[”\"」’』、，,\w ]{{0,12}}?(?:都是|就是|多是|均为|属于|(?:is|are) (?:a |an "
+            rf"|always )?){_SCAM}",
+            after,
+        )
     )

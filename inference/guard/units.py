@@ -39,13 +39,21 @@ _UNITS: tuple[tuple[str, str, Fraction], ...] = (
     (r"个?季度|quarters?\b", "month", Fraction(3)),
     (r"个月|months?\b", "month", Fraction(1)),
     (r"周年|年(?![级])|years?\b|yrs?\b", "month", Fraction(12)),
-    (r"周(?!边|转|到|全|[一二三四五六日末])|个?(?:星期|礼拜)(?![一二三四五六日天])|weeks?\b", "day", Fraction(7)),
+    (
+        r"周(?!边|转|到|全|[一二三四五六日末])|个?(?:星期|礼拜)(?![一二三四五六日天])|weeks?\b",
+        "day",
+        Fraction(7),
+    ),
     (
         r"(?:个|次|张|份|笔|人|位|家|名|项|种|条|户|台|部|倍|期|步|枚|页|套|只|款|本|点|克|位数)",
         "number",
         Fraction(1),
     ),
-    (r"(?:times|tries|attempts|instalments|installments|people|persons|cards|accounts)\b", "number", Fraction(1)),
+    (
+        r"(?:times|tries|attempts|instalments|installments|people|persons|cards|accounts)\b",
+        "number",
+        Fraction(1),
+    ),
 )
 UNIT = "|".join(f"(?P<u{index}>{pattern})" for index, (pattern, _, _) in enumerate(_UNITS))
 _UNIT = re.compile(UNIT, re.IGNORECASE)
@@ -71,7 +79,9 @@ CURRENCY_BEFORE = "|".join(
     for name in sorted(_CURRENCY, key=len, reverse=True)
 )
 
-MULTIPLIER = r"[十百千]?[万亿]|[百千](?![分米克瓦])|(?:k|w|mn|bn)(?![a-z])|hundred\b|thousand\b|million\b|billion\b"
+MULTIPLIER = (
+    r"[十百千]?[万亿]|[百千](?![分米克瓦])|(?:k|w|mn|bn)(?![a-z])|hundred\b|thousand\b|million\b|billion\b"
+)
 _MULTIPLIERS = {
     "十": 10,
     "百": 100,

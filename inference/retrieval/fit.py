@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         foreign = list(situations(knowledge, {"tuning", "known"}, topics))
         foreign += [_banking77(options.banking77)] if options.banking77 else []
         sets += [choices_of(situation, analyser, unseen) for situation in foreign]
-        unseen.save(unseen.used)
+        unseen.save()
     off_topic = [text for text in _texts(options.off_topic) if part_of(text) != "test"]
     # Confidence is for the knowledge as it is served: every item with all that is known of it.
     served = list(zip(own[1::2], sets[1::2], strict=False))
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lean_served = [(s, lean_sets[at]) for (s, _), at in zip(served, range(1, len(sets), 2), strict=False)]
     lean = _fit(lean_sets, lean_served, off_topic, analyser, None)
     options.out.write_bytes(msgspec.json.format(msgspec.json.encode(FusionFile(made_by, rich, lean))))
-    encoder.save(encoder.used)
+    encoder.save()
 
 
 def situations(

@@ -1,8 +1,9 @@
 """Whether a question leans on the one before, and what it leans on.
 
-Three degrees: a question with a subject of its own stands alone; one that opens like a
-continuation (那…呢, "what about …") *may* lean; one made only of aspects (要多久, "how much is it")
-*must*, as it names nothing that could be looked up.
+Three degrees: a question that opens like a continuation (那…呢, "what about …") *may* lean on the one
+before; one made only of aspects (要多久, "how much is it") *must*, as it names nothing that could be
+looked up; any other shows no sign of it, though it may still be too short to say which of several
+kindred things it is about (能提前结清吗).
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ _ASPECTS = re.compile(
 )
 
 
+_PARTS = re.compile(r"[.#]")
+
+
 class Dependence(Enum):
     NONE = 0
-    """Stands alone."""
+    """No sign of it."""
     POSSIBLE = 1
     """Opens or refers like a continuation but names something."""
     CERTAIN = 2
@@ -82,11 +86,18 @@ def context_of(history: Sequence[Exchange], reach: int = 3) -> Context | None:
 
 
 def kinship(identifier: str, related: Sequence[str], context: Context) -> float:
-    """0…1: how near a passage stands to those cited before, by its id's family and its links."""
+    """0…1: how near a passage stands to those cited before, by its id's family and its links.
+
+    A passage that was itself cited is only half as near: the customer has just read it.
+    """
     near = 0.0
     for cited in context.passages:
-        shared = _shared(re.split(r"[.#]", identifier), re.split(r"[.#]", cited))
-        near = max(near, min(shared, 2) / 2, 0.5 if cited in related else 0.0)
+        if cited == identifier:
+            near = max(near, 0.5)
+            continue
+        family = _PARTS.split(cited)[:-1]
+        shared = _shared(_PARTS.split(identifier), family)
+        near = max(near, shared / max(len(family), 1), 0.5 if cited in related else 0.0)
     return near
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.retrieval.embedding import Vectors
 from inference.retrieval.lexical import Vector
@@ -60,7 +62,7 @@ def load_fusion(path: Path | None = None) -> FusionFile:
     return msgspec.json.decode(source.read_bytes(), type=FusionFile)
 
 
-def shape_of(relevance: Vector, signals: Vectors) -> Vector:
+def shape_of(relevance: NDArray[Any], signals: NDArray[Any]) -> NDArray[Any]:
     """What confidence is read from: the first hit's share of the likelihood, its lead over the
     second, its relevance, and each of its signals; shape (3 + signals,)."""
     order = np.argsort(relevance)[::-1]

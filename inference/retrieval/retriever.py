@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.types import Exchange, Hit, Language, Passage, SearchResult
-from inference.retrieval.embedding import CachedEncoder, E5Encoder, Encoder
+from inference.retrieval.adapter import AdaptedEncoder
+from inference.retrieval.embedding import CachedEncoder, Encoder
 from inference.retrieval.follow_up import context_of
 from inference.retrieval.fusion import FusionFile, load_fusion
 from inference.retrieval.index import Index
@@ -45,17 +46,19 @@ class KnowledgeRetriever:
         cache: Path | None = None,
         dense: bool = True,
         encoder: Encoder | None = None,
+        analyser: Analyser | None = None,
         weights: FusionFile | None = None,
     ) -> None:
         """`cache` is a folder for embeddings; `dense=False` leaves the encoder out and starts at once;
-        `encoder` replaces the packaged one."""
+        `encoder` replaces the packaged one; an `analyser` may be shared, as its dictionaries take
+        0.6 s to load."""
         self._folder = knowledge
         self._cache = cache
         self._dense = dense
         self._given_encoder = encoder
         self._encoder: CachedEncoder | None = None
         self._weights = weights if weights is not None else load_fusion()
-        self._analyser = Analyser()
+        self._analyser = analyser if analyser is not None else Analyser()
         self._generation = _Generation("", {}, {})
         self._searching = ThreadPoolExecutor(max_workers=1, thread_name_prefix="retrieval")
         self._loading = asyncio.Lock()
@@ -67,11 +70,14 @@ class KnowledgeRetriever:
     async def load(self) -> None:
         """Read the knowledge and build the index, off the event loop.
 
+        With a cold cache the vectors take a minute or two; the first time, a lexical index serves
+        until they are there, so run this as a task of its own where waiting matters.
+
         Raises:
             ConfigError: the knowledge is wrong; what was served before is still served.
         """
         async with self._loading:
-            self._generation = await asyncio.to_thread(self._build)
+            await asyncio.to_thread(self._build)
 
     async def reload(self) -> bool:
         """As `load`, embedding only texts that are new. True if the knowledge had changed."""
@@ -119,28 +125,40 @@ class KnowledgeRetriever:
         )
         return SearchResult(hits, found.confidence, found.query, generation.version)
 
-    def _build(self) -> _Generation:
+    def _build(self) -> None:
         knowledge = load_knowledge(self._folder)
         if knowledge.version == self._generation.version:
-            return self._generation
+            return
         if self._dense and self._encoder is None:
-            self._encoder = CachedEncoder(self._given_encoder or E5Encoder(), self._cache)
-        generation = _Generation(
+            self._encoder = CachedEncoder(self._given_encoder or AdaptedEncoder(), self._cache)
+        encoder = self._encoder
+        if encoder is None:
+            self._generation = self._generate(knowledge, None)
+            return
+        if encoder.cold and not self._generation.searchers:
+            # Not under the knowledge's version: a reader of `version` waits for the whole index.
+            self._generation = replace(self._generate(knowledge, None), version="")
+        self._generation = self._generate(knowledge, encoder)
+        encoder.save(text for s in self._generation.searchers.values() for text in s.index.embedded)
+
+    def _generate(self, knowledge: Knowledge, encoder: CachedEncoder | None) -> _Generation:
+        return _Generation(
             knowledge.version,
-            {language: self._searcher(knowledge, language) for language in _OTHER},
+            {
+                language: Searcher(
+                    Index(_items(knowledge, language), self._analyser, encoder),
+                    self._analyser,
+                    encoder,
+                    self._weights,
+                )
+                for language in _OTHER
+            },
             {
                 (item.passage.id, language): item.passage
                 for language in _OTHER
                 for item in knowledge.items(language)
             },
         )
-        if self._encoder is not None:
-            self._encoder.save(text for s in generation.searchers.values() for text in s.index.embedded)
-        return generation
-
-    def _searcher(self, knowledge: Knowledge, language: Language) -> Searcher:
-        index = Index(_items(knowledge, language), self._analyser, self._encoder)
-        return Searcher(index, self._analyser, self._encoder, self._weights)
 
 
 def _items(knowledge: Knowledge, language: Language) -> Sequence[Item]:

@@ -42,11 +42,14 @@ _CHINESE_STOP = frozenset(
 )
 
 
+_SUFFIXES = (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("ing", ""), ("ed", ""), ("s", ""))
+
+
 def script(text: str) -> Language:
     """The language to match a text in, by its letters: any sizeable share of 汉字 makes it Chinese."""
     han = len(_HAN.findall(text))
     latin_words = len(re.findall(r"[A-Za-z]+", text))
-    return "zh" if han and han >= latin_words / 2 else "en"
+    return "zh" if han and han > latin_words / 2 else "en"
 
 
 def strip_courtesies(folded: str) -> str:
@@ -69,8 +72,12 @@ class Analyser:
         if self._ready:
             return
         self._jieba.initialize()
-        with as_file(files("inference.retrieval") / "finance_words.txt") as path:
-            self._jieba.load_userdict(str(path))
+        # Opened here because jieba leaves a file that it opens itself to the garbage collector.
+        with (
+            as_file(files("inference.retrieval") / "finance_words.txt") as path,
+            path.open("rb") as words,
+        ):
+            self._jieba.load_userdict(words)
         self._ready = True
 
     def fold(self, text: str) -> str:
@@ -97,14 +104,16 @@ def fold(text: str, simplify: OpenCC) -> str:
 
 
 def _stem(word: str) -> str:
-    """A light English suffix stripper; leaves other scripts alone."""
-    if not word.isascii() or len(word) < 4:
+    """A light English suffix stripper; leaves other scripts and short words alone."""
+    if not word.isascii() or len(word) < 4 or word.endswith("ss"):
         return word
-    for suffix, replacement in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
+    for suffix, replacement in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             word = word[: -len(suffix)] + replacement
             break
-    return word.removesuffix("e")
+    if len(word) > 4 and word[-1] == word[-2]:
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 3 else word
 
 
 def _grams(folded: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ Only what the file holds in full precision is trainable: block scales, biases an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -143,6 +143,17 @@ class TorchEncoder(nn.Module):
                 changes[f"{part.name}.w"] = _half(part.weight, model.floats(f"{part.name}.w"))
                 changes[f"{part.name}.b"] = _half(part.bias, model.floats(f"{part.name}.b"))
         return changes
+
+    def resume(self, adapter: Mapping[str, NDArray[np.float16]]) -> None:
+        """Go on from an adapter that `adapter` returned; only right after construction."""
+        with torch.no_grad():
+            for part in self.modules():
+                if isinstance(part, _Matrix):
+                    part.change.add_(torch.from_numpy(adapter[f"{part.name}.w.scale"]).view_as(part.change))
+                    part.bias.add_(torch.from_numpy(adapter[f"{part.name}.b"]))
+                elif isinstance(part, _Norm):
+                    part.weight.add_(torch.from_numpy(adapter[f"{part.name}.w"]))
+                    part.bias.add_(torch.from_numpy(adapter[f"{part.name}.b"]))
 
     def groups(self, scale_rate: float, other_rate: float) -> list[dict[str, object]]:
         """Parameter groups for an optimiser: scales change relatively, the rest absolutely."""

@@ -618,6 +618,7 @@ async def test_two_tabs_show_one_conversation(page: Page, context: BrowserContex
     await served.say(message(conversation, "a", "回答"))
     for tab in (page, other):
         await expect(tab.locator(".line .text")).to_have_text(["第一页说", "还是第一页", "回答"])
+    await page.bring_to_front()
     await page.locator("#reset").click()
     await page.get_by_role("button", name="开始新对话").click()
     for tab in (page, other):

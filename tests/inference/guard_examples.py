@@ -1,5 +1,6 @@
 """Replies as a generator might write them: honest paraphrases of passages, and inventions."""
 
+# ruff: noqa: E501 (tables of examples read best one a line)
 from __future__ import annotations
 
 __all__ = ["FLIPS", "INVENTIONS", "PARAPHRASES"]

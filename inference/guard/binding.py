@@ -1,0 +1,70 @@
+"""Figures put to the wrong use: a passage says 3个月0.85%，1年1.15%, the reply says 1年0.85%.
+
+Every figure of such a reply occurs in the passage; what doesn't is the pair. So a figure's label, what else
+its piece of a sentence says, is compared with the labels under which the passages state that figure and
+under which they state others of its kind. Lexical and lenient: only a label that clearly belongs to
+another figure counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from inference.guard.figure import Figure, compatible
+from inference.guard.grounding import content_units
+
+__all__ = ["Use", "find_misuse", "uses"]
+
+MARGIN = 2
+"""By how much another figure's label must fit better. A shared word counts 1, a shared figure 2."""
+
+_PIECE_END = re.compile(r"[，。；！？;!?\n、]|,(?!\d)|\.(?=\s|$)")
+_KINDS = frozenset(
+    {"percent", "CNY", "USD", "HKD", "amount", "business_day", "day", "month", "minute", "time", "phone"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A figure and its label."""
+
+    figure: Figure
+    words: frozenset[str]
+    figures: frozenset[tuple[str, object]]
+
+
+def uses(text: str, figures: Sequence[Figure]) -> tuple[Use, ...]:
+    """All labelled figures of a text; `figures` are the text's own."""
+    ends = [match.end() for match in _PIECE_END.finditer(text)] + [len(text)]
+    found: list[Use] = []
+    start = 0
+    for end in ends:
+        inside = [figure for figure in figures if start <= figure.start < end and not figure.implicit]
+        if inside:
+            words = content_units(text[start:end])
+            found += [
+                Use(figure, words, frozenset((o.kind, o.value) for o in inside if o is not figure))
+                for figure in inside
+                if figure.kind in _KINDS
+            ]
+        start = end
+    return tuple(found)
+
+
+def find_misuse(stated: Iterable[Use], known: Sequence[Use]) -> str:
+    """The first figure whose label is another figure's; empty if none is."""
+    for use in stated:
+        right = wrong = 0
+        for other in known:
+            if other.figure.kind != use.figure.kind:
+                continue
+            fit = len(use.words & other.words) + 2 * len(use.figures & other.figures)
+            if compatible(use.figure, other.figure):
+                right = max(right, fit)
+            else:
+                wrong = max(wrong, fit)
+        if wrong >= right + MARGIN:
+            return use.figure.text.strip()
+    return ""
