@@ -112,7 +112,12 @@ class Answering:
         return Answer("unknown", language, confidence=result.confidence)
 
     def _should_write(
-        self, best: Passage, result: SearchResult, question: str, history: Sequence[Exchange], settings: Answers
+        self,
+        best: Passage,
+        result: SearchResult,
+        question: str,
+        history: Sequence[Exchange],
+        settings: Answers,
     ) -> bool:
         """Whether the model should write rather than the bank's own words be quoted.
 
@@ -199,7 +204,7 @@ class Answering:
                 safe = self._guard.safe_prefix(text)
                 if safe <= shown:
                     continue
-                verdict = self._guard.check_partial(text[:safe], request.passages)
+                verdict = self._guard.check(text[:safe], request.passages, question=request.question)
                 if not verdict.ok:
                     break
                 shown = safe

@@ -20,7 +20,7 @@ from adapters.web import Localized, WebAdapter, WebSettings
 from bot.answering import Answering
 from bot.bus import Bus, open_bus
 from bot.config import Config, LiveConfig
-from bot.errors import ConfigError, StoreBusy
+from bot.errors import ConfigError
 from bot.health import Health, health_routes
 from bot.host import CounterHost
 from bot.ids import new_id, utc_now
@@ -37,7 +37,17 @@ if TYPE_CHECKING:
     from inference.client import WorkerSupervisor
     from inference.retrieval.retriever import KnowledgeRetriever
 
-__all__ = ["ROLES", "App", "Role", "PACKAGED", "Rooms", "make_adapters", "make_guard", "make_retriever", "make_worker"]
+__all__ = [
+    "PACKAGED",
+    "ROLES",
+    "App",
+    "Role",
+    "Rooms",
+    "make_adapters",
+    "make_guard",
+    "make_retriever",
+    "make_worker",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -122,9 +132,9 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor:
 class App:
     """One `teller run` process.
 
-        app = App(live, roles)
-        async with app.running():
-            await app.stopped.wait()
+    app = App(live, roles)
+    async with app.running():
+        await app.stopped.wait()
     """
 
     def __init__(self, live: LiveConfig, roles: Sequence[Role] = ROLES, rooms: Rooms | None = None) -> None:

@@ -1,19 +1,19 @@
 """Every error that Teller raises on purpose.
 
-    TellerError
-    ├── ConfigError             a file an operator edits is wrong (has `problems`)
-    ├── StoreError
-    │   ├── StoreBusy           the database is locked, full or gone: answer 503, acknowledge nothing
-    │   └── LeaseLost           another worker holds the conversation now: drop what was computed
-    ├── BusError                nobody answers a request, or the answer broke off
-    ├── QueueFull               more is waiting than we promise to hold: answer 503
-    ├── UnknownAttachment       an attachment reference that is not (or no longer) kept
-    ├── AttachmentRefused       too large, or of a type that isn't taken (says which is)
-    ├── InferenceUnavailable    the worker is absent, dead, overloaded or late: answer verbatim
-    └── SendError               a platform refused a message
-        ├── RetryLater          … for now (`retry_after` seconds, for this chat only)
-        ├── SendRefused         … for good (blocked, gone, malformed)
-        └── SendAmbiguous       … or perhaps not: it timed out after it may have been accepted
+TellerError
+├── ConfigError             a file an operator edits is wrong (has `problems`)
+├── StoreError
+│   ├── StoreBusy           the database is locked, full or gone: answer 503, acknowledge nothing
+│   └── LeaseLost           another worker holds the conversation now: drop what was computed
+├── BusError                nobody answers a request, or the answer broke off
+├── QueueFull               more is waiting than we promise to hold: answer 503
+├── UnknownAttachment       an attachment reference that is not (or no longer) kept
+├── AttachmentRefused       too large, or of a type that isn't taken (says which is)
+├── InferenceUnavailable    the worker is absent, dead, overloaded or late: answer verbatim
+└── SendError               a platform refused a message
+    ├── RetryLater          … for now (`retry_after` seconds, for this chat only)
+    ├── SendRefused         … for good (blocked, gone, malformed)
+    └── SendAmbiguous       … or perhaps not: it timed out after it may have been accepted
 """
 
 from __future__ import annotations

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bot.answering import Answer, Answering
 from bot.app import make_guard, make_worker
 from bot.config import LiveConfig
-from bot.errors import ConfigError, Problem
 from bot.ids import new_id
+from bot.locales import LANGUAGES
 from bot.metrics import Metrics
 from bot.rails.normalise import detect_language
-from bot.types import Passage
+from bot.types import Language, Passage
+
+if TYPE_CHECKING:
+    from inference.retrieval.knowledge import Item
 
 __all__ = ["Query", "evaluate_answers"]
 
@@ -29,11 +28,15 @@ CONCURRENT = 8
 """Questions asked at once; answers are timed under that load."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    text: str
-    gold: str
-    group: str = ""
+class Query(Protocol):
+    """A question, and the id (or answer group) of the passage that answers it."""
+
+    @property
+    def query(self) -> str: ...
+    @property
+    def gold(self) -> str: ...
+    @property
+    def group(self) -> str: ...
 
 
 async def evaluate_answers(
@@ -45,23 +48,29 @@ async def evaluate_answers(
     `grounded`: share the guard finds grounded on what they cite; `unsupported_numbers`: answers with
     a figure that no cited passage has; `gold_cited@1`: share whose first citation is the right one.
     """
-    from inference.evaluation.retrieval import held_out_queries, open_kb
-    from inference.retrieval.retriever import KnowledgeRetriever
+    from inference.evaluation.retrieval import read_faq, retriever_over, split_items
+    from inference.retrieval.knowledge import load_knowledge
+    from inference.retrieval.text import script
 
+    cache = live.current.data_dir / "cache" / "embeddings"
+    items: dict[Language, list[Item]] = {}
+    queries_asked: list[Query] = []
+    if kb is not None and queries is not None:
+        entries, cases = read_faq(kb, queries)
+        for entry in entries:
+            items.setdefault(script(entry.passage.title or entry.passage.text), []).append(entry)
+        queries_asked, cache = list(cases), cache.with_name("embeddings-eval")
+    else:
+        knowledge = load_knowledge(live.current.knowledge_path)
+        for language in LANGUAGES:
+            items[language], cases = split_items(knowledge, language)
+            queries_asked += cases
+    if limit:
+        queries_asked.sort(key=lambda case: hashlib.sha256(case.query.encode()).digest())
+        del queries_asked[limit:]
     async with AsyncExitStack() as stack:
-        cache = live.current.data_dir / "cache" / "embeddings"
-        folder = live.current.knowledge_path
-        if kb is not None and queries is not None:
-            temporary = stack.enter_context(tempfile.TemporaryDirectory())
-            folder, asked = open_kb(kb, Path(temporary)), _read(queries)
-            cache = cache.with_name("embeddings-eval")
-        else:
-            asked = [Query(text, gold) for text, gold in held_out_queries(folder)]
-        if limit:
-            asked = sorted(asked, key=lambda q: hashlib.sha256(q.text.encode()).digest())[:limit]
-        retriever = KnowledgeRetriever(folder, cache=cache, dense=live.config.retrieval.dense)
-        stack.callback(retriever.close)
-        await retriever.load()
+        dense = live.config.retrieval.dense
+        retriever = await asyncio.to_thread(retriever_over, items, cache=cache, dense=dense)
         worker = None
         if model and live.config.inference.enabled:
             worker = make_worker(live)
@@ -69,21 +78,7 @@ async def evaluate_answers(
             stack.push_async_callback(worker.stop)
             await worker.wait_ready(300)
         answering = Answering(retriever, make_guard(), worker, Metrics(), new_id)
-        return await _measure(answering, live, asked)
-
-
-def _read(path: Path) -> list[Query]:
-    queries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = msgspec.json.decode(line)
-            queries.append(Query(row["query"], str(row["gold_doc"]), str(row.get("gold_answer_group") or "")))
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-            message = f"each line is an object with query and gold_doc: {error}"
-            raise ConfigError([Problem(str(path), number, message)]) from None
-    return queries
+        return await _measure(answering, live, queries_asked)
 
 
 async def _measure(answering: Answering, live: LiveConfig, queries: Sequence[Query]) -> dict[str, Any]:
@@ -93,15 +88,15 @@ async def _measure(answering: Answering, live: LiveConfig, queries: Sequence[Que
     async def one(query: Query) -> Answer:
         async with gate:
             started = time.perf_counter()
-            language = detect_language(query.text)
-            answer = await answering.answer(query.text, language=language, config=live.config)
+            language = detect_language(query.query)
+            answer = await answering.answer(query.query, language=language, config=live.config)
             times.append((time.perf_counter() - started) * 1000)
             return answer
 
     answers = await asyncio.gather(*(one(query) for query in queries))
     guard = make_guard()
     told = [(q, a) for q, a in zip(queries, answers, strict=True) if a.passages]
-    verdicts = [guard.check(a.text, a.passages, question=q.text) for q, a in told]
+    verdicts = [guard.check(a.text, a.passages, question=q.query) for q, a in told]
     # A quotation is grounded by nature; only its figures could go wrong, in cutting it short.
     grounded = sum(v.ok or a.source == "verbatim" for (_, a), v in zip(told, verdicts, strict=True))
     return {

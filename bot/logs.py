@@ -13,10 +13,22 @@ from bot.config.models import Log
 
 __all__ = ["set_up_logs"]
 
-FORBIDDEN = frozenset({"text", "message_text", "question", "answer", "token", "secret", "password", "body", "raw"})
+FORBIDDEN = frozenset(
+    {"text", "message_text", "question", "answer", "token", "secret", "password", "body", "raw"}
+)
 """Keys that must not be logged; one that slips in is blotted out rather than printed."""
 
-QUIET = ("httpx", "httpcore", "aiohttp.access", "asyncio", "watchfiles", "jieba", "nats", "alembic", "telegram")
+QUIET = (
+    "httpx",
+    "httpcore",
+    "aiohttp.access",
+    "asyncio",
+    "watchfiles",
+    "jieba",
+    "nats",
+    "alembic",
+    "telegram",
+)
 """Libraries whose INFO lines may carry tokens or texts (httpx logs a Telegram token in its URL)."""
 
 

@@ -35,7 +35,9 @@ class Metrics:
         self.sends = counter("sends", "Sends by outcome", "platform", "outcome")
         self.send_seconds = histogram("send_seconds", "One call of a platform", FAST, "platform")
         self.retrieval_seconds = histogram("retrieval_seconds", "One search of the knowledge", FAST)
-        self.first_token_seconds = histogram("first_token_seconds", "From asking the model to its first text", SLOW)
+        self.first_token_seconds = histogram(
+            "first_token_seconds", "From asking the model to its first text", SLOW
+        )
         self.tokens = counter("model_tokens", "Tokens by kind", "kind")
         self.depth = gauge("queue_depth", "What waits in the store", "queue")
         self.inference_up = gauge("inference_up", "1 while the inference worker is ready")

@@ -84,12 +84,7 @@ class Guard(Protocol):
     """Holds a generated reply against the passages it was to be grounded on."""
 
     def check(self, reply: str, passages: Sequence[Passage], *, question: str = "") -> Verdict:
-        """The whole reply: figures, promises, language, groundedness, repetition."""
-        ...
-
-    def check_partial(self, prefix: str, passages: Sequence[Passage]) -> Verdict:
-        """What is about to be shown of a growing reply: the checks that can't be wrong early
-        (figures, promises, markers); cheap enough for every piece."""
+        """Whether a reply, or a growing reply cut at `safe_prefix`, may be shown."""
         ...
 
     def safe_prefix(self, partial: str) -> int:

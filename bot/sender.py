@@ -150,7 +150,9 @@ class Sender:
         message = dispatch.message
         name = message.conversation.platform
         if dispatch.interrupted and message.kind == "confirmation":
-            await self._give_up(dispatch, "a money confirmation may have been sent before a crash; look, then retry")
+            await self._give_up(
+                dispatch, "a money confirmation may have been sent before a crash; look, then retry"
+            )
             return
         started = time.perf_counter()
         try:
@@ -172,9 +174,7 @@ class Sender:
             await self._store.send_later(dispatch, reason, at=self.now() + error.retry_after)
         elif isinstance(error, SendRefused):
             await self._store.refused(dispatch, reason)
-        elif isinstance(error, SendAmbiguous) and message.kind == "confirmation":
-            await self._give_up(dispatch, reason)
-        elif dispatch.tries >= TRIES:
+        elif dispatch.tries >= TRIES or (isinstance(error, SendAmbiguous) and message.kind == "confirmation"):
             await self._give_up(dispatch, reason)
         else:
             if not isinstance(error, SendError):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -146,7 +146,9 @@ class Turns:
         config = self._live.config
         event = claim.event
         since = self.now() - config.answers.forget_after_minutes * 60
-        history = await self._store.exchanges(event.conversation.key, limit=config.answers.history, since=since)
+        history = await self._store.exchanges(
+            event.conversation.key, limit=config.answers.history, since=since
+        )
         # The key of the final reply, so that the platform puts it in the draft's place.
         key = reply(event, "zh").idempotency_key
         shown = 0

@@ -49,5 +49,7 @@ def event(
     )
 
 
-def message(text: str = "好", *, chat: str = "wang", key: str = "", kind: MessageKind = "answer") -> OutboundMessage:
+def message(
+    text: str = "好", *, chat: str = "wang", key: str = "", kind: MessageKind = "answer"
+) -> OutboundMessage:
     return OutboundMessage(conversation(chat), (Text(text),), key or f"k{next(_numbers)}", kind)

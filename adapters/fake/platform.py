@@ -1,10 +1,10 @@
 """A platform that lives in memory, for tests: of Teller's own and of those who build on it.
 
-    platform = FakePlatform()
-    async with counter(platform): ...          # give it to the app as an adapter
-    await platform.say("信用卡丢了怎么办？", chat="wang")
-    reply = await platform.reply()
-    assert "挂失" in reply.text
+platform = FakePlatform()
+async with counter(platform): ...          # give it to the app as an adapter
+await platform.say("信用卡丢了怎么办？", chat="wang")
+reply = await platform.reply()
+assert "挂失" in reply.text
 """
 
 from __future__ import annotations

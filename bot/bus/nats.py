@@ -68,7 +68,9 @@ class NatsBus:
 
     async def publish(self, topic: str, key: str = "", payload: bytes = b"") -> None:
         with suppress(NatsError, OSError):
-            await self._client.publish(PREFIX + topic, payload, headers={"Key": key.encode().hex()} if key else None)
+            await self._client.publish(
+                PREFIX + topic, payload, headers={"Key": key.encode().hex()} if key else None
+            )
 
     @asynccontextmanager
     async def subscribe(self, topic: str, group: str = "") -> AsyncIterator[AsyncIterator[Hint]]:

@@ -11,12 +11,21 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.bus import MemoryBus
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, open_config, run_async, say_line
 from bot.config import LiveConfig
 from bot.ids import new_id, utc_now
 from bot.logs import set_up_logs
-from bot.types import Buttons, Conversation, Exchange, InboundEvent, OutboundMessage, Sender, Sources, Text, encode
+from bot.types import (
+    Buttons,
+    Conversation,
+    Exchange,
+    InboundEvent,
+    OutboundMessage,
+    Sender,
+    Sources,
+    Text,
+    encode,
+)
 
 __all__ = ["Counter", "ask", "chat"]
 
@@ -150,7 +159,9 @@ class Counter:
 def report_of(message: OutboundMessage | None, facts: dict[str, Any], latency_ms: float) -> dict[str, Any]:
     """The stable JSON of `teller ask --json`."""
     citations = [c for p in (message.parts if message else ()) if isinstance(p, Sources) for c in p.citations]
-    choices = [b.label for p in (message.parts if message else ()) if isinstance(p, Buttons) for b in p.choices]
+    choices = [
+        b.label for p in (message.parts if message else ()) if isinstance(p, Buttons) for b in p.choices
+    ]
     source = facts.get("source", "template")
     return {
         "text": message.text if message else "",

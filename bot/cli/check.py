@@ -26,8 +26,8 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     if errors:
         raise fail("\n".join(str(finding) for finding in errors), 2)
     say_line(
-        f"ok: {live.current.path.name} (version {live.current.version}), "
-        f"knowledge {knowledge.version} with {knowledge.summary}"
+        f"ok: {live.current.path.name} (version {live.current.version}), knowledge {knowledge.version} "
+        f"with {len(knowledge.items('zh'))} passages in Chinese and {len(knowledge.items('en'))} in English"
     )
 
 

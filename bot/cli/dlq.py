@@ -29,7 +29,10 @@ async def _list(live: LiveConfig, every: bool) -> None:
     store = await Store.open(live.current.store_url)
     for letter in await store.letters(every=every):
         at = datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds")
-        say_line(f"{letter.id:>6}  {letter.status:<8} {letter.kind:<8} {at}  {letter.conversation}  {letter.reason}")
+        say_line(
+            f"{letter.id:>6}  {letter.status:<8} {letter.kind:<8} {at}  "
+            f"{letter.conversation}  {letter.reason}"
+        )
     await store.close()
 
 

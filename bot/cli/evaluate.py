@@ -15,7 +15,9 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Measure quality on data.", no_args_is_help=True)
 
-KbOption = Annotated[Path | None, typer.Option("--kb", help="JSONL: doc_id, question?, answer, answer_group?")]
+KbOption = Annotated[
+    Path | None, typer.Option("--kb", help="JSONL: doc_id, question?, answer, answer_group?")
+]
 QueriesOption = Annotated[
     Path | None, typer.Option("--queries", help="JSONL: query, gold_doc, gold_answer_group?")
 ]
@@ -28,22 +30,28 @@ def retrieval(
     paraphrases: Annotated[
         Path | None, typer.Option("--paraphrases", help="JSONL: query, gold_doc; known wordings of entries")
     ] = None,
+    dense: Annotated[bool, typer.Option(help="Use the dense encoder too.")] = True,
     failures: Annotated[int, typer.Option(help="Show that many failed queries.")] = 0,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Recall and rank of the right entry; without --kb, on held-out paraphrases of Teller's own knowledge."""
-    from inference.evaluation.retrieval import evaluate_own, evaluate_retrieval
+    from inference.evaluation.retrieval import evaluate_knowledge, evaluate_retrieval
 
     _need_both(kb, queries)
     with ends_cleanly():
         if kb is not None and queries is not None:
-            report = evaluate_retrieval(kb, queries, paraphrases, failures=failures)
+            report = evaluate_retrieval(kb, queries, paraphrases, dense=dense, failures=failures > 0)
+            parts = [report]
         else:
             live = open_config(config)
             cache = live.current.data_dir / "cache" / "embeddings"
-            report = evaluate_own(live.current.knowledge_path, cache=cache, failures=failures)
-    for line in report.pop("failures", []):
-        say_line(str(line))
+            report = evaluate_knowledge(
+                live.current.knowledge_path, cache=cache, dense=dense, failures=failures > 0
+            )
+            parts = [part for part in report.values() if isinstance(part, dict)]
+    for part in parts:
+        for failure in part.pop("failures", [])[:failures]:
+            say_line(json.dumps(failure, ensure_ascii=False))
     say_line(json.dumps(report, ensure_ascii=False))
 
 

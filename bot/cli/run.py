@@ -25,7 +25,8 @@ def run(
     """Open the counter and serve until SIGTERM or Ctrl-C."""
     from bot.app import ROLES
 
-    wanted = list(ROLES) if roles == "all" else [name.strip() for name in roles.split(",") if name.strip()]
+    named = [name.strip() for name in roles.split(",") if name.strip()]
+    wanted: list[str] = list(ROLES) if roles == "all" else named
     unknown = [name for name in wanted if name not in ROLES]
     if unknown or not wanted:
         raise fail(f"unknown role {', '.join(unknown) or '(none)'}; known: all, {', '.join(ROLES)}", 2)
@@ -55,5 +56,3 @@ async def _serve(live: LiveConfig, roles: list[str]) -> None:
         if "intake" in app.roles:
             say_line(f"Teller is open at http://{live.config.server.host}:{app.port}  (stop with Ctrl-C)")
         await app.stopped.wait()
-
-

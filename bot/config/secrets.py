@@ -49,7 +49,9 @@ def _resolve(
         if key.endswith("_file") and isinstance(resolved, str):
             name = key.removesuffix("_file")
             if name in value:
-                problems.append(document.problem((*where, key), f"both {name!r} and {key!r} are given; keep one"))
+                problems.append(
+                    document.problem((*where, key), f"both {name!r} and {key!r} are given; keep one")
+                )
             result[name] = _read(resolved, (*where, key), document, problems)
         else:
             result[key] = resolved

@@ -129,7 +129,9 @@ def _walk(node: yaml.Node, where: Where, lines: dict[Where, int], path: str) -> 
                 yield Problem(path, line, "a key must be plain text")
                 continue
             if key in seen:
-                yield Problem(path, line, f"key {key!r} is written twice (first in line {seen[key]}); keep one")
+                yield Problem(
+                    path, line, f"key {key!r} is written twice (first in line {seen[key]}); keep one"
+                )
             seen[key] = line
             lines[(*where, key)] = line
             yield from _walk(value_node, (*where, key), lines, path)
@@ -169,7 +171,9 @@ def _explain(document: Document, model: type[BaseModel], error: Any) -> Problem:
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = error.get("input")
-    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+    shown = (
+        f", not {given!r}" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+    )
     # A secret must not be repeated in an error.
     if any(word in dotted.lower() for word in ("secret", "token", "password", "key", "url")):
         shown = ""

@@ -8,7 +8,7 @@ from bot.rails.base import Context, reply
 from bot.store import AuditEntry, Outcome
 from bot.types import Button, Buttons, Citation, InboundEvent, OutPart, Passage, Sources, Text
 
-__all__ = ["AnswerRail", "ABOUT", "SAY", "parts_of", "cite"]
+__all__ = ["ABOUT", "SAY", "AnswerRail", "cite", "parts_of"]
 
 ABOUT = "kb:"
 """Button values that name a passage."""

@@ -18,6 +18,7 @@ from bot.types import Exchange, InboundEvent, Language, MessageKind, OutboundMes
 
 __all__ = ["Context", "Handler", "Rail", "chain", "reply"]
 
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a turn knows. Rails hand on copies (`dataclasses.replace`)."""
@@ -27,7 +28,7 @@ class Context:
     """The customer's words, cleaned."""
     language: Language = "zh"
     history: tuple[Exchange, ...] = ()
-    owner: Owner = Owner()
+    owner: Owner = field(default_factory=Owner)
     state: dict[str, Any] = field(default_factory=dict)
     known_language: str = ""
     """The conversation's language so far, where there is one."""

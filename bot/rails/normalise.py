@@ -26,7 +26,9 @@ def clean(text: str) -> str:
     Full-width letters and digits become plain ones; emoji and right-to-left text stay.
     """
     text = unicodedata.normalize("NFKC", text).replace("\r\n", "\n").replace("\r", "\n")
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    kept = "".join(
+        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
     return _BLANK_LINES.sub("\n\n", _SPACES.sub(" ", kept)).strip()
 
 

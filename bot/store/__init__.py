@@ -7,5 +7,14 @@ from bot.store.outbox import Dispatch
 from bot.store.store import AuditEntry, Depths, Outcome, Store, StoredFile
 
 __all__ = [
-    "AuditEntry", "Claim", "DeadLetter", "Depths", "Dispatch", "Outcome", "Owner", "Row", "Store", "StoredFile",
+    "AuditEntry",
+    "Claim",
+    "DeadLetter",
+    "Depths",
+    "Dispatch",
+    "Outcome",
+    "Owner",
+    "Row",
+    "Store",
+    "StoredFile",
 ]

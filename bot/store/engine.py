@@ -33,7 +33,10 @@ def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
         _tune_sqlite(engine)
         return engine
     return create_async_engine(
-        parsed.set(drivername="postgresql+asyncpg"), pool_size=8, pool_pre_ping=True, pool_timeout=busy_ms / 1000
+        parsed.set(drivername="postgresql+asyncpg"),
+        pool_size=8,
+        pool_pre_ping=True,
+        pool_timeout=busy_ms / 1000,
     )
 
 

@@ -37,7 +37,9 @@ def add_message(
 ) -> None:
     """Note a reply and the ids of the passages it stands on."""
     body = encode(message)
-    _add(connection, message.conversation.key, role, message.idempotency_key, body, message.text, passages, now)
+    _add(
+        connection, message.conversation.key, role, message.idempotency_key, body, message.text, passages, now
+    )
 
 
 def _add(
@@ -102,7 +104,8 @@ def transcript(connection: Connection, conversation: str, limit: int) -> list[Ro
     ).all()
     lines = [_row(row) for row in reversed(rows)]
     lines += [
-        Row(row.event_id, "customer", row.received_at, event=decode(row.event, InboundEvent)) for row in waiting
+        Row(row.event_id, "customer", row.received_at, event=decode(row.event, InboundEvent))
+        for row in waiting
     ]
     return lines[-limit:]
 

@@ -15,7 +15,7 @@ from bot.errors import LeaseLost, QueueFull
 from bot.store.schema import NEW_SQL, conversations, dead_letters, inbox, raw_payloads
 from bot.types import Conversation, InboundEvent, decode, encode
 
-__all__ = ["Claim", "Owner", "accept", "claim", "end_leases", "fail", "finish", "fence", "park", "renew"]
+__all__ = ["Claim", "Owner", "accept", "claim", "end_leases", "fail", "fence", "finish", "park", "renew"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,9 @@ def fence(connection: Connection, held: Claim) -> None:
         LeaseLost
     """
     lease = connection.execute(
-        select(conversations.c.lease).where(conversations.c.key == held.event.conversation.key).with_for_update()
+        select(conversations.c.lease)
+        .where(conversations.c.key == held.event.conversation.key)
+        .with_for_update()
     ).scalar()
     if lease != held.lease:
         raise LeaseLost("another worker has taken this conversation over")
@@ -204,9 +206,7 @@ def end_leases(connection: Connection) -> None:
 def _advance(connection: Connection, held: Claim, **changes: Any) -> None:
     """Move the conversation's head to its next unfinished event and end the lease."""
     following = connection.execute(
-        select(func.min(inbox.c.id)).where(
-            inbox.c.conversation == held.event.conversation.key, text(NEW_SQL)
-        )
+        select(func.min(inbox.c.id)).where(inbox.c.conversation == held.event.conversation.key, text(NEW_SQL))
     ).scalar()
     _set(connection, held, head=following, ready_at=0.0, **changes)
 

@@ -49,7 +49,9 @@ def put(connection: Connection, messages: Sequence[OutboundMessage], owner_versi
         connection.execute(insert_or_ignore(connection, outbox, values))
 
 
-def claim(connection: Connection, platforms: Sequence[str], now: float, lease_s: float, limit: int) -> list[Dispatch]:
+def claim(
+    connection: Connection, platforms: Sequence[str], now: float, lease_s: float, limit: int
+) -> list[Dispatch]:
     """Take up to `limit` messages to send, recording each attempt before it is made.
 
     A message of the bot's whose conversation has changed owner since is withdrawn here, so that a
@@ -120,9 +122,7 @@ def later(connection: Connection, dispatch: Dispatch, reason: str, at: float) ->
 def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float) -> None:
     """Stop trying; keep it as a dead letter so that a person can look and retry."""
     changed = connection.execute(
-        update(outbox)
-        .where(outbox.c.id == dispatch.id, text(OPEN_SQL))
-        .values(status="dead", error=reason)
+        update(outbox).where(outbox.c.id == dispatch.id, text(OPEN_SQL)).values(status="dead", error=reason)
     )
     if changed.rowcount:
         connection.execute(

@@ -40,7 +40,10 @@ HEAD = "0001"
 """The newest migration; a database at it needs no upgrade."""
 
 metadata = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
 )
 
 # Conditions in literal SQL: a planner can match a partial index only to constants, not parameters.
@@ -67,7 +70,12 @@ conversations = Table(
     # Fencing token: grows with each claim; only the latest holder may commit.
     Column("lease", Integer, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
-    Index("ix_conversations_waiting", "head", sqlite_where=text("head IS NOT NULL"), postgresql_where=text("head IS NOT NULL")),
+    Index(
+        "ix_conversations_waiting",
+        "head",
+        sqlite_where=text("head IS NOT NULL"),
+        postgresql_where=text("head IS NOT NULL"),
+    ),
 )
 
 inbox = Table(
@@ -130,7 +138,13 @@ outbox = Table(
     Column("error", Text, nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
     Column("sent_at", Float),
-    Index("ix_outbox_unfinished", "conversation", "id", sqlite_where=text(OPEN_SQL), postgresql_where=text(OPEN_SQL)),
+    Index(
+        "ix_outbox_unfinished",
+        "conversation",
+        "id",
+        sqlite_where=text(OPEN_SQL),
+        postgresql_where=text(OPEN_SQL),
+    ),
     Index("ix_outbox_conversation_id", "conversation", "id"),
     sqlite_autoincrement=True,
 )

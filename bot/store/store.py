@@ -194,7 +194,9 @@ class Store:
     async def released(self, conversation: str, *, after: int) -> list[tuple[int, OutboundMessage]]:
         return await self._read(lambda c: history.released(c, conversation, after))
 
-    async def keep_attachment(self, ref: str, conversation: Conversation, file: StoredFile, *, now: float) -> None:
+    async def keep_attachment(
+        self, ref: str, conversation: Conversation, file: StoredFile, *, now: float
+    ) -> None:
         values = {
             "ref": ref,
             "conversation": conversation.key,

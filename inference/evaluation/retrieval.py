@@ -7,7 +7,7 @@ Both search with the `Searcher` that serves customers.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 
 from bot.errors import ConfigError, Problem
 from bot.types import Language, Passage
+from inference.evaluation.items import ItemsRetriever
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.retrieval.embedding import CachedEncoder
 from inference.retrieval.fusion import load_fusion
@@ -25,7 +26,14 @@ from inference.retrieval.searcher import Searcher
 from inference.retrieval.splits import part_of
 from inference.retrieval.text import Analyser, script
 
-__all__ = ["Case", "evaluate_knowledge", "evaluate_retrieval", "split_items"]
+__all__ = [
+    "Case",
+    "evaluate_knowledge",
+    "evaluate_retrieval",
+    "read_faq",
+    "retriever_over",
+    "split_items",
+]
 
 DEPTH = 10
 
@@ -62,6 +70,18 @@ def evaluate_retrieval(
     Raises:
         ConfigError: a row that isn't JSON or lacks a field, with its line.
     """
+    items, cases = read_faq(kb_path, queries_path, paraphrases_path)
+    encoder = _encoder(dense, cache)
+    searcher = _searcher(items, Analyser(), encoder)
+    if encoder is not None:
+        encoder.save()
+    return {"entries": len(items), **_measure(searcher, cases, failures)}
+
+
+def read_faq(
+    kb_path: Path, queries_path: Path, paraphrases_path: Path | None = None
+) -> tuple[list[Item], list[Case]]:
+    """The entries of a FAQ and the queries to try on it. Raises ConfigError as `evaluate_retrieval`."""
     known: dict[str, list[str]] = {}
     for line, row in _rows(paraphrases_path) if paraphrases_path is not None else ():
         gold = _field(paraphrases_path, line, row, "gold_doc", "doc_id")
@@ -79,11 +99,20 @@ def evaluate_retrieval(
     ]
     with_groups = {item.passage.id: item.passage.group for item in items}
     cases = [replace(case, group=case.group or with_groups.get(case.gold, "")) for case in cases]
-    encoder = _encoder(dense, cache)
-    searcher = _searcher(items, Analyser(), encoder)
+    return items, cases
+
+
+def retriever_over(
+    cases_of: Mapping[Language, Sequence[Item]], *, cache: Path | None = None, dense: bool = True
+) -> ItemsRetriever:
+    """A retriever over items by language, as it would serve them."""
+    analyser, encoder = Analyser(), _encoder(dense, cache)
+    searchers = {
+        language: _searcher(items, analyser, encoder) for language, items in cases_of.items() if items
+    }
     if encoder is not None:
         encoder.save()
-    return {"entries": len(items), **_measure(searcher, cases, failures)}
+    return ItemsRetriever(searchers, [item for items in cases_of.values() for item in items])
 
 
 def evaluate_knowledge(

@@ -17,6 +17,7 @@ _NEVER = float("-inf")
 _SENTENCE_ENDS = ("。", "！", "？", ".", "!", "?")
 _SHORTEST_SENTENCE = 6
 """Tokens."""
+_INSIDE_FIGURES = frozenset(",:/~–-")
 _CONTEXTS = (1, 2)
 _ECHO = 5
 """Tokens of the question that a reply may not repeat in a row."""
@@ -55,6 +56,11 @@ class Writing:
                 if row >= 0 and at >= size:
                     self.following[tuple(self.best[at - size : at])].add(row)
         self.echoes = _runs(self.question) - _runs(self.best)
+
+    @property
+    def inside_figure(self) -> bool:
+        """Whether ending here would leave a figure that no passage has."""
+        return not self.figures.may_end(self.begun)
 
     def add(self, row: int, text: str) -> None:
         for size in _CONTEXTS:
@@ -160,6 +166,8 @@ class Chooser:
 
     def _keep_figures(self, scores: torch.Tensor, writing: Writing) -> None:
         figures, begun, texts = writing.figures, writing.begun, self._vocabulary.texts
+        if begun[-1:] in _INSIDE_FIGURES:
+            scores[self._ends] = _NEVER
         if figures.may_end(begun):
             allowed = [row for row in self._digit_rows if figures.advance(begun, texts[row]) is not None]
             kept = scores[allowed].clone()

@@ -29,6 +29,8 @@ from inference.generator.vocabulary import Head, Vocabulary
 
 __all__ = ["Engine", "Job", "Listener"]
 
+_FIGURE = 24
+"""Tokens that the longest figure may take: more than any account number."""
 Listener = Callable[[str, str, Outcome | None], None]
 """Told (job id, new text, why it ended or None). Called on the engine's thread; must not block."""
 
@@ -286,10 +288,15 @@ class Engine:
                 self._end(row, "stop", piece)
             elif self._options.stop_on_repetition and repeats_itself(row.stream.text):
                 self._end(row, "repetition", piece)
-            elif len(row.writing.rows) >= row.job.max_tokens or row.length + 1 >= self._options.context:
+            elif self._is_full(row):
                 self._end(row, "length", piece)
             elif piece:
                 self._listen(row.job.id, piece, None)
+
+    def _is_full(self, row: _Row) -> bool:
+        """At its token limit; a figure that has been begun is finished first."""
+        limit = row.job.max_tokens + (_FIGURE if row.writing.inside_figure else 0)
+        return len(row.writing.rows) >= limit or row.length + 1 >= self._options.context
 
     def _end(self, row: _Row, outcome: Outcome, piece: str = "") -> None:
         """Free the row's slot, which the last running row then takes."""

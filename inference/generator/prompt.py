@@ -25,7 +25,8 @@ class Prompt:
     rest: str
     stops: tuple[str, ...]
     sources: tuple[str, ...]
-    """What the reply may draw figures from, as quoted in the prompt."""
+    """What the reply may draw figures from, as quoted in the prompt: the best passage, because an
+    untuned model mixes up the figures of two."""
     best: str
     """The text of the first passage, as a reply would say it."""
     question: str
@@ -132,7 +133,7 @@ def build(request: GenerateRequest) -> Prompt:
         beginning=form.beginning,
         rest="\n".join(lines),
         stops=("\n", *(mark for every in _FORMS.values() for mark in (every.customer, every.counter))),
-        sources=tuple(notes),
+        sources=tuple(notes[:1]),
         best=_spoken("", quoted[0][1], form) if quoted else "",
         question=question,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,8 @@ def test_words_and_times_stay_words_and_times() -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_parsed_or_refused_but_never_crashes(text: str) -> None:
-    try:
+    with suppress(ConfigError):
         parse_text(text, Path("x"))
-    except ConfigError as error:
-        assert error.problems
 
 
 def test_the_editor_schema_is_up_to_date() -> None:

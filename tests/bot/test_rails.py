@@ -100,9 +100,13 @@ async def test_while_staff_own_the_conversation_the_bot_records_and_is_silent() 
     assert outcome.seen == "在吗"
 
 
-@pytest.mark.parametrize(("kind", "value"), [("join", ""), ("command", "/start"), ("command", "/help@teller_bot")])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("join", ""), ("command", "/start"), ("command", "/help@teller_bot")]
+)
 async def test_who_joins_or_starts_is_greeted_with_suggestions(kind: str, value: str) -> None:
-    bank = CONFIG.bank.model_copy(update={"suggestions": (Localised(zh="怎么开户？", en="Open an account?"),)})
+    bank = CONFIG.bank.model_copy(
+        update={"suggestions": (Localised(zh="怎么开户？", en="Open an account?"),)}
+    )
     config = CONFIG.model_copy(update={"bank": bank})
     handler = chain((normalise, owner, greet), Answers())
     outcome = await handler(event("", kind=kind, value=value, locale="en-GB"), Context(config))  # type: ignore[arg-type]
@@ -147,6 +151,8 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
 
     assert catalogue("zh").keys() == catalogue("en").keys()
     for key in catalogue("zh"):
-        blanks = [{name for _, name, _, _ in string.Formatter().parse(catalogue(l)[key])} for l in LANGUAGES]
+        blanks = [
+            {name for _, name, _, _ in string.Formatter().parse(catalogue(code)[key])} for code in LANGUAGES
+        ]
         assert blanks[0] == blanks[1], key
     assert "24" in say("unknown", "en", hotline="1")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, event as sqlalchemy_event
+from sqlalchemy import Connection
+from sqlalchemy import event as sqlalchemy_event
 
 from bot.errors import LeaseLost, QueueFull, StoreBusy, StoreError, UnknownAttachment
 from bot.store import AuditEntry, Outcome, Store, StoredFile
@@ -223,7 +224,9 @@ async def test_the_transcript_shows_what_was_released_and_what_still_waits(store
 
 
 async def test_attachments_belong_to_one_conversation(store: Store) -> None:
-    await store.keep_attachment("r1", conversation("wang"), StoredFile("a.png", "image/png", b"\x89PNG"), now=T0)
+    await store.keep_attachment(
+        "r1", conversation("wang"), StoredFile("a.png", "image/png", b"\x89PNG"), now=T0
+    )
     assert (await store.attachment("r1", conversation("wang"))).data == b"\x89PNG"
     with pytest.raises(UnknownAttachment):
         await store.attachment("r1", conversation("li"))

@@ -125,7 +125,9 @@ async def test_a_turn_that_fails_is_tried_again_and_later_messages_wait(bench: B
     assert tries == ["1", "1", "1", "2"]
 
 
-async def test_a_poisonous_message_is_parked_with_an_apology_and_the_conversation_goes_on(bench: Bench) -> None:
+async def test_a_poisonous_message_is_parked_with_an_apology_and_the_conversation_goes_on(
+    bench: Bench,
+) -> None:
     tries = []
 
     async def poisonous(event: InboundEvent, context: Context) -> Outcome:
@@ -149,7 +151,9 @@ async def test_a_poisonous_message_is_parked_with_an_apology_and_the_conversatio
     assert await bench.open_letters() == 1
 
 
-async def test_a_platform_that_asks_for_patience_is_asked_again_then_and_only_that_chat_waits(bench: Bench) -> None:
+async def test_a_platform_that_asks_for_patience_is_asked_again_then_and_only_that_chat_waits(
+    bench: Bench,
+) -> None:
     bench.platform.failures.append(RetryLater("429", 30))
     async with bench.working():
         await bench.platform.say("first", chat="wang")

@@ -215,3 +215,10 @@ def test_what_follows_in_the_passage_is_favoured(word_vocabulary: Vocabulary) ->
     writing.add(rows[0], "网点")
     assert chosen(word_vocabulary, writing, {"元": 1.0, "免费": 0.0}, copy=2.0) == "免费"
     assert chosen(word_vocabulary, writing, {"元": 1.0, "免费": 0.0}, copy=0.1) == "元"
+
+
+def test_a_reply_does_not_end_inside_a_figure(word_vocabulary: Vocabulary) -> None:
+    writing = Writing(Figures(["10元"]))
+    writing.add(word_vocabulary.texts.index("1"), "1")
+    assert writing.inside_figure
+    assert chosen(word_vocabulary, writing, {"\n": 9.0, "": 9.0}) == "0"

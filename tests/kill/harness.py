@@ -78,9 +78,11 @@ class Customers:
         while not self.stop:
             number += 1
             id = f"{chat}-{number:05d}"
-            body = msgspec.json.encode({"id": id, "chat": chat, "sender": chat, "text": rng.choice(QUESTIONS)})
+            body = msgspec.json.encode(
+                {"id": id, "chat": chat, "sender": chat, "text": rng.choice(QUESTIONS)}
+            )
             # Even when told to stop, a message that may be half accepted is seen through.
-            while not await self._post(session, body):
+            while not await self._post(session, body):  # noqa: ASYNC110 (it polls a server)
                 await asyncio.sleep(rng.uniform(0.02, 0.1))
             self.accepted[chat].append(id)
             # A redelivery of something accepted, as platforms do.
@@ -127,9 +129,10 @@ class Teller:
             assert self.process is not None
             assert self.process.returncode is None, self.log.read_text()[-3000:]
             try:
-                async with aiohttp.ClientSession() as session, session.get(
-                    f"http://127.0.0.1:{self.port}/healthz"
-                ) as response:
+                async with (
+                    aiohttp.ClientSession() as session,
+                    session.get(f"http://127.0.0.1:{self.port}/healthz") as response,
+                ):
                     if response.status == 200:
                         return
             except aiohttp.ClientError:

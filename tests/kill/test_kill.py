@@ -45,7 +45,9 @@ def judge(customers: Customers, recorder: Recorder, exposed: int, kills: int, st
         if id not in order:
             order.append(id)
     accepted = sum(map(len, customers.accepted.values()))
-    lost = [id for chat, ids in customers.accepted.items() for id in ids if id not in set(delivered.get(chat, ()))]
+    lost = [
+        id for chat, ids in customers.accepted.items() for id in ids if id not in set(delivered.get(chat, ()))
+    ]
     disordered = [chat for chat, ids in delivered.items() if ids != sorted(ids)]
     duplicates = sum(count - 1 for count in recorder.counts.values())
     print(  # noqa: T201 (the figures of this run are its point; shown with -s)
