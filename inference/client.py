@@ -14,7 +14,7 @@ import random
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -227,7 +227,7 @@ class WorkerSupervisor:
 
     # ── replies ──────────────────────────────────────────────────────────────────────────────────
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[str]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[str, None]:
         """Text pieces as they are made; closing the iterator cancels the work.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bot.errors import InferenceUnavailable
@@ -36,7 +36,7 @@ class FakeModel:
     cancelled: list[str] = field(default_factory=list)
     """Ids of the requests whose iterator was closed before the reply's end."""
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[str]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[str, None]:
         """The next scripted reply.
 
         Raises:

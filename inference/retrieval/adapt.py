@@ -5,6 +5,10 @@ arXiv:2004.11362) on the questions, paraphrases and answers of the knowledge in 
 on BANKING77 where given. Batches are drawn within few topics most of the time, so that an entry's
 confusable siblings are its negatives. Paraphrases that `evaluation.retrieval` holds out are not seen,
 nor are whole topics given with `--leave-out` (to measure how it carries over to new ones).
+
+The shipped `adapter.npz` was made in two stages, without BANKING77: 80 of 160 steps with
+`--leave-out cards,loans,fx,security` (that half-way state is the `--unseen-adapter` of `fit`), then
+`--start THAT --steps 48 --entries 28 --seed 1` on all topics.
 """
 
 from __future__ import annotations
