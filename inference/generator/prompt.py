@@ -109,6 +109,7 @@ _EARLIER_QUESTION = 40
 
 _MARKERS = re.compile(r"(客户|客服|customer|clerk)\s*[:：]", re.IGNORECASE)
 _LIST_MARKER = re.compile(r"^[ \t]*(?:[0-9]{1,2}[.、)）][ \t]*(?=[^0-9])|[-*•][ \t]+)", re.MULTILINE)
+_LAST_WORD = re.compile(r"[0-9A-Za-z.,:/%~–-]+$")
 _SPECIAL = re.compile(r"<[^<>\s]{1,40}>|\[(?:INST|/INST|multimodal)\]", re.IGNORECASE)
 
 
@@ -181,4 +182,6 @@ def _cut(text: str, limit: int) -> str:
         return text
     head = text[:at]
     end = max(head.rfind(mark) for mark in ("。", "；", "！", "？", ". ", "; "))
-    return head[: end + 1].rstrip() if end >= at // 2 else head
+    if end >= at // 2:
+        return head[: end + 1].rstrip()
+    return _LAST_WORD.sub("", head).rstrip()  # half of "10,000" would be another figure

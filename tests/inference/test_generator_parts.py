@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from hypothesis import given
@@ -160,6 +162,14 @@ def test_a_prompt_is_bounded_and_one_line_a_speaker_whatever_it_quotes(
     )
     assert len(built.rest.splitlines()) == 1 + 3 + 4 + 2
     assert len(built.rest) < 3000
+
+
+@pytest.mark.parametrize("padding", range(12))
+def test_a_passage_is_never_cut_inside_a_figure(padding: int) -> None:
+    text = "，".join(["甲" * padding, *["每日10,000元"] * 60])
+    (note,) = prompt.build(request(passages=(passage(text),))).sources
+    assert len(note) < len(text)
+    assert set(re.findall(r"[0-9][0-9,]*", note)) == {"10,000"}
 
 
 # ── vocabulary and choice ────────────────────────────────────────────────────────────────────────

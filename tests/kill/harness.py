@@ -19,13 +19,11 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-import yaml
 from aiohttp import web
 
 from adapters.http.signature import sign
 from tests.conftest import free_port
-
-SECRET = "a secret for the kill test"
+from tests.counter import SECRET, write_config
 
 QUESTIONS = ("怎么开户", "卡丢了怎么办", "how do I open an account", "hello", "今天天气", "是", "转账要多久")
 
@@ -148,46 +146,6 @@ class Teller:
         assert self.process is not None
         self.process.terminate()
         return await self.process.wait()
-
-
-def write_config(folder: Path, recorder: Recorder, store_url: str, bus_url: str, lease_s: float) -> Path:
-    knowledge = folder / "knowledge" / "entries"
-    knowledge.mkdir(parents=True, exist_ok=True)
-    entries = [
-        {
-            "id": f"{topic}.{name}",
-            "topic": topic,
-            "zh": {"question": zh, "answer": f"{zh}：请到网点或手机银行办理。"},
-            "en": {"question": en, "answer": f"{en} Visit a branch or use the app."},
-        }
-        for topic, name, zh, en in (
-            ("accounts", "open", "怎么开户", "How do I open an account?"),
-            ("cards", "lost", "卡丢了怎么办", "What if I lose my card?"),
-            ("transfers", "time", "转账要多久", "How long does a transfer take?"),
-        )
-    ]
-    (knowledge / "all.yaml").write_text(yaml.safe_dump({"entries": entries}, allow_unicode=True))
-    config = {
-        "store": {"url": store_url},
-        "bus": {"url": bus_url},
-        "data_dir": str(folder / "data"),
-        "knowledge": {"path": str(folder / "knowledge")},
-        "retrieval": {"dense": False},
-        "inference": {"enabled": False},
-        "platforms": {
-            "web": {"enabled": False},
-            "http": {
-                "enabled": True,
-                "secret": SECRET,
-                "deliver_url": f"http://127.0.0.1:{recorder.port}/deliver",
-            },
-        },
-        "turns": {"lease_s": lease_s},
-        "log": {"level": "warning", "format": "json"},
-    }
-    path = folder / "teller.yaml"
-    path.write_text(yaml.safe_dump(config, allow_unicode=True))
-    return path
 
 
 __all__ = ["Customers", "Recorder", "Teller", "free_port", "write_config"]

@@ -70,7 +70,7 @@ async def test_one_process_on_sqlite(tmp_path: Path) -> None:
     recorder, rng, started = Recorder(), random.Random(1), time.monotonic()
     runner = await recorder.start()
     database = tmp_path / "store.db"
-    config = write_config(tmp_path, recorder, f"sqlite:///{database}", "memory://", lease_s=30)
+    config = write_config(tmp_path, deliver_port=recorder.port, store_url=f"sqlite:///{database}")
     teller = Teller(config, "all", free_port(), tmp_path / "teller.log")
     customers = Customers(f"http://127.0.0.1:{teller.port}/webhooks/http")
 
@@ -104,7 +104,9 @@ async def test_one_process_on_sqlite(tmp_path: Path) -> None:
 async def test_many_processes_on_postgres_and_nats(tmp_path: Path, postgres_url: str, nats_url: str) -> None:
     recorder, rng, started = Recorder(), random.Random(2), time.monotonic()
     runner = await recorder.start()
-    config = write_config(tmp_path, recorder, postgres_url, nats_url, lease_s=3)
+    config = write_config(
+        tmp_path, deliver_port=recorder.port, store_url=postgres_url, bus_url=nats_url, lease_s=3
+    )
     tellers = [
         Teller(config, roles, free_port(), tmp_path / f"{n}.log")
         for n, roles in enumerate(("intake", "turns", "turns", "sender"))
