@@ -28,6 +28,8 @@ QUIET = (
     "nats",
     "alembic",
     "telegram",
+    "aiosqlite",
+    "sqlalchemy",
 )
 """Libraries whose INFO lines may carry tokens or texts (httpx logs a Telegram token in its URL)."""
 

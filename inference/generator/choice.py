@@ -153,7 +153,7 @@ class Chooser:
             scores[used] = torch.where(values > 0, values / self._penalty, values * self._penalty)
         tail = tuple(writing.rows[1 - _ECHO :])
         banned = self._repeating(writing.rows) + [echo[-1] for echo in writing.echoes if echo[:-1] == tail]
-        if banned:
+        if banned and not writing.begun:  # a figure may well be said twice, and must be finished
             scores[banned] = _NEVER
         self._keep_figures(scores, writing)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import structlog
 import yaml
 from blockbuster import BlockBuster
 
 from adapters.fake import FakePlatform
 from bot.app import App, Rooms
 from bot.config import LiveConfig, load
+from bot.config.models import Log
 from bot.errors import ConfigError, StoreBusy, StoreError
+from bot.logs import set_up_logs
 from bot.types import Buttons, Sources
 from inference.fake import FakeModel, Script
 from tests.conftest import eventually
@@ -71,7 +75,7 @@ async def test_off_topic_gets_an_honest_i_dont_know_with_choices(tmp_path: Path)
     suggestions = [{"zh": "怎么开户？", "en": "How do I open an account?"}]
     path = write_config(tmp_path, server={"port": 0}, bank={"suggestions": suggestions})
     async with counter(path) as opened:
-        await opened.platform.say("红烧肉要炖多久才烂")
+        await opened.platform.say("螺蛳粉")
         reply = await opened.platform.reply()
     assert "不想随便答错" in reply.text
     [buttons] = [part for part in reply.parts if isinstance(part, Buttons)]
@@ -120,14 +124,13 @@ async def test_what_runs_can_be_seen(path: Path) -> None:
 async def test_logs_hold_no_words_of_customers_and_no_secrets(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from bot.config.models import Log
-    from bot.logs import set_up_logs
-
     set_up_logs(Log(level="debug", format="json"))
     async with counter(path) as opened:
         await opened.platform.say("我的暗号是紫色大象 secret-elephant")
         reply = await opened.platform.reply()
     logged = capsys.readouterr().err
+    structlog.reset_defaults()
+    logging.getLogger().handlers.clear()
     assert "turn.done" in logged
     for forbidden in ("elephant", "大象", reply.text[:10], "a secret for the tests"):
         assert forbidden not in logged

@@ -187,13 +187,14 @@ def word_vocabulary() -> Vocabulary:
 def chosen(vocabulary: Vocabulary, writing: Writing, scores: dict[str, float], **options: float) -> str:
     settings = {
         "repetition_penalty": 1.0,
+        "no_repeat": 0,
         "favour": 0.0,
         "copy": 0.0,
         "brevity": 0.0,
         "opening": 0.0,
         **options,
     }
-    chooser = Chooser(vocabulary, no_repeat=0, **settings)  # type: ignore[arg-type]
+    chooser = Chooser(vocabulary, **settings)  # type: ignore[arg-type]
     logits = torch.zeros(1, len(vocabulary))
     for text, score in scores.items():
         logits[0, vocabulary.texts.index(text)] = score
@@ -232,3 +233,11 @@ def test_a_reply_does_not_end_inside_a_figure(word_vocabulary: Vocabulary) -> No
     writing.add(word_vocabulary.texts.index("1"), "1")
     assert writing.inside_figure
     assert chosen(word_vocabulary, writing, {"\n": 9.0, "": 9.0}) == "0"
+
+
+def test_a_figure_said_before_is_finished_all_the_same(word_vocabulary: Vocabulary) -> None:
+    texts = word_vocabulary.texts
+    writing = Writing(Figures(["10元"]))
+    for text in ("1", "0", "元", "。", "1"):
+        writing.add(texts.index(text), text)
+    assert chosen(word_vocabulary, writing, {"免费": 9.0}, no_repeat=2) == "0"
