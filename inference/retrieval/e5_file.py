@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "E5File", "Tensor", "Vocabulary"]
+__all__ = ["BLOCK", "BLOCK_TYPE", "E5File", "Tensor", "Vocabulary"]
 
 BLOCK = 32
 BLOCK_TYPE = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])

@@ -1,6 +1,8 @@
 """The packaged encoder in torch, for training only: same numbers as the C engine (cosine > 0.9998).
 
-Only what the file holds in full precision is trainable: block scales, biases and layer norms.
+The lower layers stay as they are; of the upper ones everything is trainable, and their matrices are
+seen through their own 4-bit rounding (straight-through estimator: Bengio et al. 2013,
+arXiv:1308.3432), so that what is trained is what the engine will compute.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from tokenizers.pre_tokenizers import Metaspace
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.retrieval.e5_file import BLOCK, E5File
+from inference.retrieval.e5_file import BLOCK, BLOCK_TYPE, E5File
 
-__all__ = ["TorchEncoder", "UnigramTokeniser"]
+__all__ = ["TorchEncoder", "UnigramTokeniser", "quantise"]
 
 
 class UnigramTokeniser:
@@ -43,25 +45,33 @@ class UnigramTokeniser:
 
 
 class _Matrix(nn.Module):
-    """A 4-bit matrix whose block scales can change: scale = packaged scale × (1 + change)."""
-
-    weights: Tensor
-    scale: Tensor
+    """A matrix of Q4_0 blocks, trained in full precision and used as rounded."""
 
     def __init__(self, model: E5File, name: str, inputs: int) -> None:
         super().__init__()
         self.name = name
-        weights = model.integers(f"{name}.w").astype(np.float32)
         scale = model.blocks(f"{name}.w")["scale"].astype(np.float32)
-        self._shape = (-1, inputs)
-        self.register_buffer("weights", torch.from_numpy(weights).view(-1, inputs // BLOCK, BLOCK))
-        self.register_buffer("scale", torch.from_numpy(scale).view(-1, inputs // BLOCK, 1))
-        self.change = nn.Parameter(torch.zeros_like(self.scale))
+        weights = model.integers(f"{name}.w").astype(np.float32) * scale[:, None]
+        self.weight = nn.Parameter(torch.from_numpy(weights).view(-1, inputs))
         self.bias = nn.Parameter(torch.from_numpy(model.floats(f"{name}.b").copy()))
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = (self.weights * (self.scale * (1 + self.change))).view(self._shape)
-        return functional.linear(x, weights, self.bias)
+        weight = self.weight
+        if weight.requires_grad:
+            scale, integers = quantise(weight.detach())
+            rounded = (integers * scale).view_as(weight)
+            weight = weight + (rounded - weight).detach()
+        return functional.linear(x, weight, self.bias)
+
+
+def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Q4_0: for each block of 32 the scale (fp16 values), shape (blocks, 1), and the integers −8…7,
+    shape (blocks, 32). The weight of the largest size becomes −8 exactly."""
+    blocks = weight.reshape(-1, BLOCK)
+    largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
+    scale = (largest / -8).half().float()
+    integers = torch.where(scale == 0, torch.zeros_like(blocks), blocks / torch.where(scale == 0, 1.0, scale))
+    return scale, integers.round().clamp(-8, 7)
 
 
 class _Norm(nn.Module):
@@ -116,10 +126,19 @@ class TorchEncoder(nn.Module):
         self._positions = torch.from_numpy(model.floats("emb.pos").copy()).view(-1, hidden)
         self._type = torch.from_numpy(model.floats("emb.type")[:hidden].copy())
         self.norm = _Norm(model, "emb.ln")
+        self.opened = model.layers
         self.layers = nn.ModuleList(_Layer(model, number) for number in range(model.layers))
 
-    def forward(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Shape (texts, hidden)."""
+    def open(self, layers: int) -> None:
+        """Make the uppermost `layers` trainable, and nothing else."""
+        self.requires_grad_(False)
+        self.opened = len(self.layers) - layers
+        for layer in self.layers[self.opened :]:
+            layer.requires_grad_(True)
+
+    @torch.no_grad()
+    def below(self, ids: Sequence[Sequence[int]]) -> list[Tensor]:
+        """What enters the trainable layers, for each text: shape (tokens, hidden), fp16."""
         length = max(map(len, ids))
         padded = torch.zeros(len(ids), length, dtype=torch.long)
         mask = torch.zeros(len(ids), length, dtype=torch.bool)
@@ -127,43 +146,45 @@ class TorchEncoder(nn.Module):
             padded[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = True
         x = self.norm(self._words[padded].float() + self._positions[:length] + self._type)
-        for layer in self.layers:
+        for layer in self.layers[: self.opened]:
+            x = layer(x, mask[:, None, None, :])
+        return [x[row, : len(tokens)].half() for row, tokens in enumerate(ids)]
+
+    def forward(self, texts: Sequence[Tensor], dropout: float = 0.0) -> Tensor:
+        """Sentence vectors of what `below` returned: shape (texts, hidden)."""
+        x = nn.utils.rnn.pad_sequence(list(texts), batch_first=True).float()
+        mask = torch.arange(x.shape[1])[None] < torch.tensor([len(text) for text in texts])[:, None]
+        x = functional.dropout(x, dropout, self.training)
+        for layer in self.layers[self.opened :]:
             x = layer(x, mask[:, None, None, :])
         pooled = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return functional.normalize(pooled, dim=-1)
 
-    def adapter(self, model: E5File) -> dict[str, NDArray[np.float16]]:
-        """What training changed since `model`, in the form `apply_adapter` takes."""
-        changes: dict[str, NDArray[np.float16]] = {}
-        for part in self.modules():
+    def adapter(
+        self, packaged: E5File, start: Mapping[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
+        """`start` with the trained layers in the place of what it has for them, for `apply_adapter`."""
+        adapter = dict(start)
+        for part in self.layers[self.opened :].modules():
             if isinstance(part, _Matrix):
-                changes[f"{part.name}.w.scale"] = _half(part.change)
-                changes[f"{part.name}.b"] = _half(part.bias, model.floats(f"{part.name}.b"))
+                adapter.pop(f"{part.name}.w.scale", None)
+                adapter[f"{part.name}.w.blocks"] = _blocks(part.weight.detach())
+                adapter[f"{part.name}.b"] = _change(part.bias, packaged.floats(f"{part.name}.b"))
             elif isinstance(part, _Norm):
-                changes[f"{part.name}.w"] = _half(part.weight, model.floats(f"{part.name}.w"))
-                changes[f"{part.name}.b"] = _half(part.bias, model.floats(f"{part.name}.b"))
-        return changes
-
-    def resume(self, adapter: Mapping[str, NDArray[np.float16]]) -> None:
-        """Go on from an adapter that `adapter` returned; only right after construction."""
-        with torch.no_grad():
-            for part in self.modules():
-                if isinstance(part, _Matrix):
-                    part.change.add_(torch.from_numpy(adapter[f"{part.name}.w.scale"]).view_as(part.change))
-                    part.bias.add_(torch.from_numpy(adapter[f"{part.name}.b"]))
-                elif isinstance(part, _Norm):
-                    part.weight.add_(torch.from_numpy(adapter[f"{part.name}.w"]))
-                    part.bias.add_(torch.from_numpy(adapter[f"{part.name}.b"]))
-
-    def groups(self, scale_rate: float, other_rate: float) -> list[dict[str, object]]:
-        """Parameter groups for an optimiser: scales change relatively, the rest absolutely."""
-        named = list(self.named_parameters())
-        return [
-            {"params": [p for name, p in named if name.endswith("change")], "lr": scale_rate},
-            {"params": [p for name, p in named if not name.endswith("change")], "lr": other_rate},
-        ]
+                adapter[f"{part.name}.w"] = _change(part.weight, packaged.floats(f"{part.name}.w"))
+                adapter[f"{part.name}.b"] = _change(part.bias, packaged.floats(f"{part.name}.b"))
+        return adapter
 
 
-def _half(tensor: Tensor, base: NDArray[np.float32] | None = None) -> NDArray[np.float16]:
-    values = tensor.detach().numpy().reshape(-1)
-    return (values if base is None else values - base).astype(np.float16)
+def _blocks(weight: Tensor) -> NDArray[np.generic]:
+    """As they stand in the file: bytes."""
+    scale, integers = quantise(weight)
+    unsigned = (integers + 8).to(torch.uint8).numpy()
+    blocks = np.zeros(len(unsigned), dtype=BLOCK_TYPE)
+    blocks["scale"] = scale[:, 0].half().numpy()
+    blocks["nibbles"] = unsigned[:, :16] | unsigned[:, 16:] << 4
+    return blocks.view(np.uint8)
+
+
+def _change(tensor: Tensor, base: NDArray[np.float32]) -> NDArray[np.generic]:
+    return (tensor.detach().numpy().reshape(-1) - base).astype(np.float16)
