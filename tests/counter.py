@@ -60,5 +60,3 @@ def write_config(
     path = folder / "teller.yaml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True))
     return path
-
-

@@ -24,6 +24,10 @@ from inference.retrieval.e5_file import BLOCK, BLOCK_TYPE, E5File
 __all__ = ["TorchEncoder", "UnigramTokeniser", "quantise"]
 
 
+_RUN = 48
+"""Texts that are computed together."""
+
+
 class UnigramTokeniser:
     """The tokeniser inside the model file."""
 
@@ -152,11 +156,20 @@ class TorchEncoder(nn.Module):
 
     def forward(self, texts: Sequence[Tensor], dropout: float = 0.0) -> Tensor:
         """Sentence vectors of what `below` returned: shape (texts, hidden)."""
+        # Texts of like length go together: padding would be most of the work.
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        runs = [order[at : at + _RUN] for at in range(0, len(order), _RUN)]
+        vectors = torch.cat([self._above([texts[at] for at in run], dropout) for run in runs])
+        return vectors[torch.tensor(order).argsort()]
+
+    def _above(self, texts: Sequence[Tensor], dropout: float) -> Tensor:
         x = nn.utils.rnn.pad_sequence(list(texts), batch_first=True).float()
         mask = torch.arange(x.shape[1])[None] < torch.tensor([len(text) for text in texts])[:, None]
         x = functional.dropout(x, dropout, self.training)
-        for layer in self.layers[self.opened :]:
-            x = layer(x, mask[:, None, None, :])
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+            for layer in self.layers[self.opened :]:
+                x = layer(x, mask[:, None, None, :])
+        x = x.float()
         pooled = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         return functional.normalize(pooled, dim=-1)
 

@@ -80,7 +80,10 @@ async def test_a_document_section_is_put_into_words_and_shown_while_it_grows() -
         shown.append(text)
 
     answer = await ask(counter(Found(GUIDE), model), "房贷怎么提前还", show=show)
-    assert (answer.source, answer.text) == ("generated", "提前还款须提前15天预约，可以在手机银行的贷款页面里申请。")
+    assert (answer.source, answer.text) == (
+        "generated",
+        "提前还款须提前15天预约，可以在手机银行的贷款页面里申请。",
+    )
     assert answer.passages == (GUIDE,)
     assert shown
     assert all(answer.text.startswith(text) for text in shown)
@@ -163,7 +166,7 @@ async def test_nothing_found_is_an_honest_i_dont_know() -> None:
 async def test_the_message_carries_text_sources_and_what_may_come_next() -> None:
     handler = build_handler(counter(Found(LOST)))
     outcome = await handler(event("卡丢了"), Context(CONFIG))
-    text, sources, buttons = outcome.messages[0].parts
+    _, sources, buttons = outcome.messages[0].parts
     assert isinstance(sources, Sources)
     assert [c.id for c in sources.citations] == [LOST.id]
     assert isinstance(buttons, Buttons)

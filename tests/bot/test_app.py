@@ -223,7 +223,17 @@ async def test_the_model_is_asked_and_its_death_costs_only_its_words(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\x00\x01", "😀", "长" * 100_000, "مرحبا بالعالم", "\u202e\u202d", "'; DROP TABLE inbox; --", "{0}%s"]
+    "text",
+    [
+        "",
+        "\x00\x01",
+        "😀",
+        "长" * 100_000,
+        "مرحبا بالعالم",
+        "\u202e\u202d",
+        "'; DROP TABLE inbox; --",
+        "{0}%s",
+    ],
 )
 async def test_any_message_gets_a_polite_answer(path: Path, text: str) -> None:
     async with counter(path) as opened:
