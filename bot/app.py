@@ -217,9 +217,23 @@ class App:
         return store
 
     async def _load_knowledge(self, stack: AsyncExitStack) -> KnowledgeRetriever:
+        """Start to load; go on as soon as anything can be found, be it by words alone."""
         retriever = make_retriever(self.live)
-        stack.callback(retriever.close)
-        await retriever.load()
+        loading = asyncio.create_task(retriever.load(), name="knowledge")
+
+        async def stop() -> None:
+            retriever.close()
+            await asyncio.gather(loading, return_exceptions=True)
+
+        stack.push_async_callback(stop)
+        serving = asyncio.create_task(retriever.serving())
+        await asyncio.wait({loading, serving}, return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if loading.done():
+            loading.result()
+        else:
+            loading.add_done_callback(self._broke)
+            log.info("knowledge.embedding", note="answers are found by words alone until this is done")
         return retriever
 
     async def _link_generator(self, stack: AsyncExitStack, bus: Bus) -> Generator | None:

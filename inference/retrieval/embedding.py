@@ -13,12 +13,20 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CachedEncoder", "Encoder", "Role", "Vectors"]
+__all__ = ["CachedEncoder", "Closed", "Encoder", "Role", "Vectors"]
 
 Vectors = NDArray[np.float32]
 Role = Literal["query", "passage"]
 """E5 was trained with "query: " on what is asked and "passage: " on what answers; two questions are
 compared with "query: " on both."""
+
+
+_RUN = 256
+"""Texts that are embedded between two looks at whether to go on."""
+
+
+class Closed(Exception):
+    """The work isn't wanted any more."""
 
 
 class Encoder(Protocol):
@@ -44,6 +52,7 @@ class CachedEncoder:
         self._path = None if folder is None else folder / "embeddings.npz"
         self._vectors: dict[bytes, NDArray[np.float16]] = {}
         self._fresh = False
+        self._closed = False
         self._read()
 
     @property
@@ -58,9 +67,13 @@ class CachedEncoder:
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         keys = [self._key(text, role) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._vectors}
-        if missing:
-            vectors = self._encoder.encode(list(missing.values()), role).astype(np.float16)
-            self._vectors.update(zip(missing, vectors, strict=True))
+        todo = list(missing.items())
+        for at in range(0, len(todo), _RUN):
+            if self._closed:
+                raise Closed("the encoder was closed while it worked")
+            run = todo[at : at + _RUN]
+            vectors = self._encoder.encode([text for _, text in run], role).astype(np.float16)
+            self._vectors.update(zip((key for key, _ in run), vectors, strict=True))
             self._fresh = True
         if not keys:
             return self._encoder.encode((), role)
@@ -71,6 +84,11 @@ class CachedEncoder:
         vector: Vectors = self._encoder.encode([text], "query")[0]
         return vector
 
+    def close(self) -> None:
+        """Let work in another thread end soon, with `Closed`, keeping what it has done so far."""
+        self._closed = True
+        self.save()
+
     def save(self, keep: Iterable[tuple[str, Role]] | None = None) -> None:
         """Write the vectors (of the `keep` texts only, where given), if any was added since."""
         if self._path is None or not self._fresh:
@@ -79,8 +97,9 @@ class CachedEncoder:
             wanted = {self._key(text, role) for text, role in keep}
             self._vectors = {key: vector for key, vector in self._vectors.items() if key in wanted}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        keys = np.frombuffer(b"".join(self._vectors), dtype=np.uint8).reshape(-1, 16)
-        vectors = np.stack(list(self._vectors.values()))
+        items = list(self._vectors.items())
+        keys = np.frombuffer(b"".join(key for key, _ in items), dtype=np.uint8).reshape(-1, 16)
+        vectors = np.stack([vector for _, vector in items])
         descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".embeddings-", suffix=".npz")
         with os.fdopen(descriptor, "wb") as file:
             np.savez(file, name=np.array(self.name), keys=keys, vectors=vectors)

@@ -12,6 +12,7 @@ domain that the encoder has never seen. Only the "tuning" paraphrases are search
 from __future__ import annotations
 
 import argparse
+import hashlib
 import random
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,12 +27,12 @@ from numpy.typing import NDArray
 from bot.types import Language, Passage
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.retrieval.embedding import CachedEncoder
-from inference.retrieval.fusion import Fusion, FusionFile, shape_of
+from inference.retrieval.fusion import Fusion, FusionFile, domain_logit, shape_of
 from inference.retrieval.index import DENSE_SIGNALS, LEXICAL_SIGNALS, Index, Query
 from inference.retrieval.knowledge import Item, Knowledge, load_knowledge
 from inference.retrieval.logit import Choices, fit_choice, fit_probability
 from inference.retrieval.splits import Part, part_of
-from inference.retrieval.text import Analyser, script
+from inference.retrieval.text import Analyser, script, strip_courtesies
 
 __all__ = ["Situation", "main", "situations"]
 
@@ -52,7 +53,7 @@ class Situation:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Fit the retrieval fusion.")
     parser.add_argument("--knowledge", type=Path, required=True)
-    parser.add_argument("--off-topic", type=Path, required=True, help="JSONL with text")
+    parser.add_argument("--off-topic", type=Path, action="append", required=True, help="JSONL with text")
     parser.add_argument("--adapter", type=Path, help="instead of the shipped one")
     parser.add_argument("--unseen-adapter", type=Path)
     parser.add_argument("--unseen-topics", default="")
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         foreign += [_banking77(options.banking77)] if options.banking77 else []
         sets += [choices_of(situation, analyser, unseen) for situation in foreign]
         unseen.save()
-    off_topic = [text for text in _texts(options.off_topic) if part_of(text) != "test"]
+    off_topic = [text for path in options.off_topic for text in _texts(path) if part_of(text) != "test"]
     # Confidence is for the knowledge as it is served: every item with all that is known of it.
     served = list(zip(own[1::2], sets[1::2], strict=False))
     made_by = "python -m inference.retrieval.fit " + " ".join(_nameless(arguments or sys.argv[1:]))
@@ -136,25 +137,71 @@ def _fit(
     encoder: CachedEncoder | None,
 ) -> Fusion:
     weights = fit_choice(sets)
+    business = _Business(served, off_topic, analyser, encoder) if encoder is not None else None
     shapes: list[NDArray[Any]] = []
     outcomes: list[bool] = []
-    for _, choices in served:
-        for signals, right in zip(choices.signals, choices.right, strict=True):
-            relevance = signals @ weights
-            shapes.append(shape_of(relevance, signals))
-            outcomes.append(bool(relevance.argmax() == right))
+
+    def note(text: str, signals: NDArray[Any], right: int | None) -> None:
+        relevance = signals @ weights
+        shape = shape_of(relevance, signals)
+        shapes.append(shape if business is None else np.append(shape, business.logit(text)))
+        outcomes.append(right is not None and bool(relevance.argmax() == right))
+
+    for situation, choices in served:
+        for text, signals, right in zip(situation.questions, choices.signals, choices.right, strict=True):
+            note(text, signals, int(right))
     inside = len(outcomes)
     for language, (situation, _) in zip(_LANGUAGES, served, strict=True):
         index = Index(situation.items, analyser, encoder)
         for text in (text for text in off_topic if script(text) == language):
-            signals = index.signals(Query.of(text, analyser, encoder)).astype(np.float64)
-            shapes.append(shape_of(signals @ weights, signals))
-            outcomes.append(False)
+            note(text, index.signals(Query.of(text, analyser, encoder)).astype(np.float64), None)
     importance = np.ones(len(outcomes))
     importance[inside:] = inside / 3 / max(len(outcomes) - inside, 1)  # one question in four is off topic
     confidence, bias = fit_probability(np.stack(shapes), np.array(outcomes), importance)
     names = (*LEXICAL_SIGNALS, *(DENSE_SIGNALS if encoder is not None else ()))
-    return Fusion(names, _rounded(weights), _rounded(confidence), round(bias, 4))
+    domain = () if business is None else _rounded(business.weights)
+    return Fusion(names, _rounded(weights), _rounded(confidence), round(bias, 4), domain)
+
+
+class _Business:
+    """Whether a question is a bank's business at all, read off its sentence vector.
+
+    Off-topic texts teach both this and the confidence, so each is judged by a model that was fitted
+    without it (two folds); the weights that ship are fitted on all.
+    """
+
+    def __init__(
+        self,
+        served: Sequence[tuple[Situation, Choices]],
+        off_topic: Sequence[str],
+        analyser: Analyser,
+        encoder: CachedEncoder,
+    ) -> None:
+        known = [q for situation, _ in served for item in situation.items for q in item.questions]
+        self._vectors = {text: encoder.query(strip_courtesies(analyser.fold(text))) for text in off_topic}
+        for situation, _ in served:
+            for text in situation.questions:
+                self._vectors[text] = encoder.query(strip_courtesies(analyser.fold(text)))
+        inside = encoder.encode([analyser.fold(q) for q in known], "query")
+        folds = [[t for t in off_topic if _fold(t) != fold] for fold in (0, 1)]
+        self._folds = [self._fit(inside, texts) for texts in folds]
+        self.weights = self._fit(inside, off_topic)
+        self._off_topic = frozenset(off_topic)
+
+    def logit(self, text: str) -> float:
+        weights = self._folds[_fold(text)] if text in self._off_topic else self.weights
+        return domain_logit(weights, self._vectors[text])
+
+    def _fit(self, inside: NDArray[Any], outside: Sequence[str]) -> NDArray[np.float64]:
+        rows = np.concatenate([inside, np.stack([self._vectors[text] for text in outside])])
+        outcomes = np.arange(len(rows)) < len(inside)
+        importance = np.where(outcomes, len(outside) / len(inside), 1.0)
+        weights, bias = fit_probability(rows.astype(np.float64), outcomes, importance, ridge=20.0)
+        return np.append(weights, bias)
+
+
+def _fold(text: str) -> int:
+    return hashlib.blake2b(text.encode(), digest_size=1).digest()[0] % 2
 
 
 def _banking77(path: Path) -> Situation:
@@ -174,7 +221,7 @@ def _banking77(path: Path) -> Situation:
 
 
 def _texts(path: Path) -> list[str]:
-    rows = (msgspec.json.decode(line, type=dict[str, str]) for line in path.read_bytes().splitlines())
+    rows = (msgspec.json.decode(line, type=dict[str, Any]) for line in path.read_bytes().splitlines())
     return [row["text"] for row in rows]
 
 

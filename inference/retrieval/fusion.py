@@ -8,6 +8,7 @@ the result. Both are fitted by `python -m inference.retrieval.fit` into `fusion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from inference.retrieval.embedding import Vectors
 from inference.retrieval.lexical import Vector
 
-__all__ = ["Fusion", "FusionFile", "load_fusion", "shape_of"]
+__all__ = ["Fusion", "FusionFile", "domain_logit", "load_fusion", "shape_of"]
 
 _FURTHEST_LEAD = 5.0
+_SUREST = 6.0
 
 
 class Fusion(msgspec.Struct, frozen=True, dict=True):
@@ -33,6 +35,9 @@ class Fusion(msgspec.Struct, frozen=True, dict=True):
     confidence: tuple[float, ...]
     """Of `shape_of`'s inputs."""
     bias: float
+    domain: tuple[float, ...] = ()
+    """Weights of a question's sentence vector, then a bias: the logit of its being a bank's business.
+    Empty where there are no vectors."""
 
     @cached_property
     def _vector(self) -> Vector:
@@ -43,10 +48,20 @@ class Fusion(msgspec.Struct, frozen=True, dict=True):
         relevance: Vector = signals @ self._vector
         return relevance
 
-    def trust(self, relevance: Vector, signals: Vectors) -> float:
-        """Probability (0–1) that the most relevant item answers the question."""
-        logit = self.bias + float(np.dot(self.confidence, shape_of(relevance, signals)))
+    def trust(self, relevance: Vector, signals: Vectors, vector: Vector | None = None) -> float:
+        """Probability (0–1) that the most relevant item answers the question with that `vector`."""
+        shape = shape_of(relevance, signals)
+        if self.domain:
+            business = domain_logit(self.domain, vector) if vector is not None else 0.0
+            shape = np.append(shape, business)
+        logit = self.bias + float(np.dot(self.confidence, shape))
         return float(1 / (1 + np.exp(-logit)))
+
+
+def domain_logit(domain: Sequence[float] | NDArray[Any], vector: NDArray[Any]) -> float:
+    """Bounded, so that one odd vector can't outweigh everything else."""
+    logit = float(np.dot(domain[:-1], vector)) + domain[-1]
+    return max(-_SUREST, min(_SUREST, logit))
 
 
 class FusionFile(msgspec.Struct, frozen=True):

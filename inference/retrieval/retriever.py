@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.types import Exchange, Hit, Language, Passage, SearchResult
 from inference.retrieval.adapter import AdaptedEncoder
-from inference.retrieval.embedding import CachedEncoder, Encoder
+from inference.retrieval.embedding import CachedEncoder, Closed, Encoder
 from inference.retrieval.follow_up import context_of
 from inference.retrieval.fusion import FusionFile, load_fusion
 from inference.retrieval.index import Index
@@ -77,7 +78,13 @@ class KnowledgeRetriever:
             ConfigError: the knowledge is wrong; what was served before is still served.
         """
         async with self._loading:
-            await asyncio.to_thread(self._build)
+            with suppress(Closed):
+                await asyncio.to_thread(self._build)
+
+    async def serving(self) -> None:
+        """Wait until searches find something: the whole index, or the lexical one that goes before."""
+        while not self._generation.searchers:  # noqa: ASYNC110 (set in another thread, once)
+            await asyncio.sleep(0.01)
 
     async def reload(self) -> bool:
         """As `load`, embedding only texts that are new. True if the knowledge had changed."""
@@ -104,6 +111,8 @@ class KnowledgeRetriever:
         return passages.get((id, language)) or passages.get((id, _OTHER[language]))
 
     def close(self) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
         self._searching.shutdown(wait=True, cancel_futures=True)
 
     def _search(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,14 @@ class Found:
     query: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    relevance: Vector
+    signals: Vectors
+    vector: Vector | None
+    """Of the question."""
+
+
 class Searcher:
     def __init__(
         self, index: Index, analyser: Analyser, encoder: CachedEncoder | None, weights: FusionFile
@@ -54,33 +62,34 @@ class Searcher:
         """The best `limit` items; a question that leans on `context` is resolved against it."""
         if not self.index.items:
             return Found((), 0.0, question)
-        relevance, signals = self._score(question)
+        scored = self._score(question)
         if context is not None:
-            question, relevance, signals = self._resolve(question, relevance, signals, context)
-        confidence = self._fusion.trust(relevance, signals)
+            question, scored = self._resolve(question, scored, context)
+        relevance = scored.relevance
+        confidence = self._fusion.trust(relevance, scored.signals, scored.vector)
         order = np.argsort(-relevance, kind="stable")[:limit]
         hits = tuple(FoundItem(self.index.items[at], float(relevance[at])) for at in order)
         return Found(hits, confidence, question)
 
-    def _score(self, question: str) -> tuple[Vector, Vectors]:
-        signals = self.index.signals(Query.of(question, self._analyser, self._encoder))
-        return self._fusion.relevance(signals), signals
+    def _score(self, question: str) -> _Scored:
+        query = Query.of(question, self._analyser, self._encoder)
+        signals = self.index.signals(query)
+        return _Scored(self._fusion.relevance(signals), signals, query.vector)
 
-    def _resolve(
-        self, question: str, alone: Vector, signals: Vectors, context: Context
-    ) -> tuple[str, Vector, Vectors]:
-        """The question as understood in its context, with its relevance and signals."""
+    def _resolve(self, question: str, alone: _Scored, context: Context) -> tuple[str, _Scored]:
+        """The question as understood in its context, scored."""
         share, bonus = _LEANING[dependence(self._analyser.fold(question))]
         kin = np.array(
             [kinship(item.passage.id, item.passage.related, context) for item in self.index.items],
             dtype=np.float32,
         )
         if not share:
-            return question, alone + bonus * kin, signals
+            return question, replace(alone, relevance=alone.relevance + bonus * kin)
         resolved = f"{context.question} {question}"
-        together, joint = self._score(resolved)
-        relevance = share * together + (1 - share) * alone + bonus * kin
-        if relevance.argmax() == alone.argmax():
+        joint = self._score(resolved)
+        relevance = share * joint.relevance + (1 - share) * alone.relevance + bonus * kin
+        if relevance.argmax() == alone.relevance.argmax():
             # The context changes nothing: the question stood alone, and its confidence is its own.
-            return question, alone, signals
-        return resolved, relevance, share * joint + (1 - share) * signals
+            return question, alone
+        signals = share * joint.signals + (1 - share) * alone.signals
+        return resolved, _Scored(relevance, signals, joint.vector)

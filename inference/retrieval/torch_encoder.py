@@ -60,7 +60,7 @@ class _Matrix(nn.Module):
         self.bias = nn.Parameter(torch.from_numpy(model.floats(f"{name}.b").copy()))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
+        weight: Tensor = self.weight
         if weight.requires_grad:
             scale, integers = quantise(weight.detach())
             rounded = (integers * scale).view_as(weight)
