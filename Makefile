@@ -20,7 +20,7 @@ run: setup
 	$(BIN)/teller run
 
 test: $(VENV)/.dev $(VENV)/.prepared
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

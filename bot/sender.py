@@ -11,7 +11,6 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -19,9 +18,10 @@ import structlog
 from bot.bus import Bus
 from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
 from bot.metrics import Metrics
+from bot.pool import Pool
 from bot.ports import Clock
 from bot.store import Dispatch, Store
-from bot.turns import DRAFTS, POLL_S, SENDS
+from bot.turns import DRAFTS, SENDS
 from bot.types import Conversation, Delivery, Draft, Language, OutboundMessage, decode
 
 __all__ = ["Platform", "Sender"]
@@ -61,44 +61,35 @@ class Sender:
         self._platforms = platforms
         self._metrics = metrics
         self._clock = clock
-        self._concurrency = concurrency
         self._lease_s = lease_s
-        self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._pool = Pool(
+            bus,
+            metrics,
+            topic=SENDS,
+            claim=self._claim,
+            handle=self._guarded_send,
+            size=lambda: concurrency,
+        )
 
     def now(self) -> float:
         return self._clock().timestamp()
 
     async def run(self) -> None:
         """Work until `stop`."""
-        helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._show_drafts())]
+        drafts = asyncio.create_task(self._show_drafts())
         try:
-            while not self._stopping:
-                self._wake.clear()
-                if not await self._claim_some():
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_S):
-                            await self._wake.wait()
+            await self._pool.run()
         finally:
-            for task in helpers:
-                task.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            drafts.cancel()
+            await asyncio.gather(drafts, return_exceptions=True)
 
     async def stop(self, grace: float) -> None:
         """Take nothing more and let the calls under way end."""
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._pool.stop(grace)
 
-    async def _listen(self) -> None:
-        async with self._bus.subscribe(SENDS, group="senders") as hints:
-            async for _ in hints:
-                self._wake.set()
+    async def _claim(self, free: int) -> list[Dispatch]:
+        platforms = list(self._platforms)
+        return await self._store.claim_sends(platforms, now=self.now(), lease_s=self._lease_s, limit=free)
 
     async def _show_drafts(self) -> None:
         async with self._bus.subscribe(DRAFTS, group="senders") as hints:
@@ -114,28 +105,6 @@ class Sender:
                         await platform.typing(draft.conversation, "zh")
                 except Exception as error:  # a preview must never hurt a delivery
                     self._metrics.errors.labels("draft", type(error).__name__).inc()
-
-    async def _claim_some(self) -> bool:
-        free = self._concurrency - len(self._running)
-        if free <= 0:
-            return False
-        try:
-            taken = await self._store.claim_sends(
-                list(self._platforms), now=self.now(), lease_s=self._lease_s, limit=free
-            )
-        except StoreBusy as error:
-            log.warning("sender.store_busy", reason=str(error))
-            self._metrics.errors.labels("claim_sends", "StoreBusy").inc()
-            return False
-        for dispatch in taken:
-            task = asyncio.create_task(self._guarded_send(dispatch))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
-        return bool(taken)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._wake.set()
 
     # ── one message ──
 

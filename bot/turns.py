@@ -19,6 +19,7 @@ from bot.config import LiveConfig
 from bot.errors import LeaseLost, StoreBusy
 from bot.locales import say
 from bot.metrics import Metrics
+from bot.pool import Pool
 from bot.ports import Clock
 from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
@@ -36,9 +37,6 @@ SENDS = "sends"
 DRAFTS = "drafts"
 """Bus topic: a growing preview. Payload: `Draft`."""
 
-POLL_S = 1.0
-"""How long a lost hint can delay a message."""
-
 
 class Turns:
     """The turn worker of one process."""
@@ -52,63 +50,29 @@ class Turns:
         self._handler = handler
         self._metrics = metrics
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._pool = Pool(
+            bus,
+            metrics,
+            topic=TURNS,
+            claim=self._claim,
+            handle=self._guarded_turn,
+            size=lambda: live.config.turns.concurrency,
+        )
 
     def now(self) -> float:
         return self._clock().timestamp()
 
     async def run(self) -> None:
         """Work until `stop`."""
-        hints = asyncio.create_task(self._listen())
-        try:
-            while not self._stopping:
-                self._wake.clear()
-                if not await self._claim_some():
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_S):
-                            await self._wake.wait()
-        finally:
-            hints.cancel()
-            await asyncio.gather(hints, return_exceptions=True)
+        await self._pool.run()
 
     async def stop(self, grace: float) -> None:
         """Claim nothing more; let running turns finish for `grace` seconds, then release them."""
-        self._stopping = True
-        self._wake.set()
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._pool.stop(grace)
 
-    async def _listen(self) -> None:
-        async with self._bus.subscribe(TURNS, group="turns") as hints:
-            async for _ in hints:
-                self._wake.set()
-
-    async def _claim_some(self) -> bool:
-        """Start what can be started; True if anything was."""
-        settings = self._live.config.turns
-        free = settings.concurrency - len(self._running)
-        if free <= 0:
-            return False
-        try:
-            claims = await self._store.claim(now=self.now(), lease_s=settings.lease_s, limit=free)
-        except StoreBusy as error:
-            log.warning("turns.store_busy", reason=str(error))
-            self._metrics.errors.labels("claim", "StoreBusy").inc()
-            return False
-        for claim in claims:
-            task = asyncio.create_task(self._guarded_turn(claim))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
-        return bool(claims)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._wake.set()
+    async def _claim(self, free: int) -> list[Claim]:
+        lease_s = self._live.config.turns.lease_s
+        return await self._store.claim(now=self.now(), lease_s=lease_s, limit=free)
 
     # ── one turn ──
 
