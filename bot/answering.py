@@ -184,7 +184,7 @@ class Answering:
             "generated",
             language,
             text=text,
-            passages=passages[:1],
+            passages=passages,
             choices=self._related(best, language),
             confidence=result.confidence,
             intent=best.id,
@@ -206,7 +206,8 @@ class Answering:
                     continue
                 verdict = self._guard.check(text[:safe], request.passages, question=request.question)
                 if not verdict.ok:
-                    break
+                    self._metrics.guard.labels("failed").inc()
+                    return text, verdict.reason
                 shown = safe
                 await show(text[:safe])
         text = text.strip()

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import structlog
@@ -20,7 +21,7 @@ from adapters.web import Localized, WebAdapter, WebSettings
 from bot.answering import Answering
 from bot.bus import Bus, open_bus
 from bot.config import Config, LiveConfig
-from bot.errors import ConfigError
+from bot.errors import TellerError
 from bot.health import Health, health_routes
 from bot.host import CounterHost
 from bot.ids import new_id, utc_now
@@ -140,11 +141,17 @@ class App:
     def __init__(self, live: LiveConfig, roles: Sequence[Role] = ROLES, rooms: Rooms | None = None) -> None:
         self.live = live
         self.roles = frozenset(roles)
+        if live.config.bus.url == "memory://" and not {"intake", "turns", "sender"} <= self.roles:
+            raise TellerError(
+                "processes of different roles need a common bus: set bus.url to nats://host:port"
+            )
         self.rooms = rooms or Rooms()
         self.metrics = Metrics()
         self.port = 0
         """The port actually listened on."""
         self.stopped = asyncio.Event()
+        self.broken = ""
+        """The room whose failure ended the process, if one did."""
         self.store: Store
         self.health: Health
 
@@ -189,7 +196,7 @@ class App:
             )
             turns = Turns(self.store, bus, live, build_handler(answering), self.metrics, rooms.clock)
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
-        self._work(stack, self._watch(retriever), "watch", self._stop_watching)
+        self._work(stack, self._watch(retriever), "watch", None)
         self._work(stack, self.health.measure(), "health", None)
         await self._serve(stack, adapters, host)
         log.info(
@@ -206,7 +213,7 @@ class App:
         url = self.live.current.store_url
         embedded = url.startswith("sqlite:///")
         if embedded:
-            lock = DataLock(self.live.current.data_dir / "teller.lock")
+            lock = DataLock(Path(url.removeprefix("sqlite:///") + ".lock"))
             lock.take()
             stack.callback(lock.release)
         store = await Store.open(url)
@@ -265,14 +272,11 @@ class App:
                 if await reload():
                     log.info("knowledge.active", version=retriever.version)
                 self.health.knowledge_error = ""
-            except ConfigError as error:
+            except Exception as error:  # whatever is wrong with it, the last good version serves
                 self.health.knowledge_error = str(error)
                 log.error("knowledge.refused", error=str(error), still_active=retriever.version)
 
         await self.live.watch(reload_knowledge, self.stopped)
-
-    async def _stop_watching(self) -> None:
-        self.stopped.set()
 
     async def _serve(self, stack: AsyncExitStack, adapters: Sequence[Adapter], host: CounterHost) -> None:
         application = web.Application(client_max_size=1 << 20)
@@ -288,7 +292,13 @@ class App:
             stack.push_async_callback(adapter.stop)
         server = self.live.config.server
         site = web.TCPSite(runner, server.host, server.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"{server.host}:{server.port}"
+            raise TellerError(
+                f"can't listen on {where}: {error.strerror}; set server.port or --port"
+            ) from None
         self.port = runner.addresses[0][1]
 
         async def close_intake() -> None:
@@ -321,6 +331,7 @@ class App:
 
     def _broke(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
+            self.broken = task.get_name()
             log.critical("room.broke", room=task.get_name(), exc_info=task.exception())
             self.metrics.errors.labels(task.get_name(), type(task.exception()).__name__).inc()
             self.stopped.set()

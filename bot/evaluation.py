@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
+import unicodedata
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Query", "evaluate_answers"]
 
+_DIGITS = re.compile(r"[0-9]+")
+_LIST_MARK = re.compile(r"(?m)^\s*[0-9]{1,2}[.、)]")
 CONCURRENT = 8
 """Questions asked at once; answers are timed under that load."""
 
@@ -103,7 +107,10 @@ async def _measure(answering: Answering, live: LiveConfig, queries: Sequence[Que
         "queries": len(queries),
         "answered": _share(len(told), len(queries)),
         "grounded": _share(grounded, len(told)),
-        "unsupported_numbers": sum(v.reason.startswith("figure") for v in verdicts),
+        "unsupported_numbers": sum(
+            v.reason.startswith("figure") or _foreign_digits(a)
+            for (_, a), v in zip(told, verdicts, strict=True)
+        ),
         "gold_cited@1": _share(sum(_right(q, a.passages[0]) for q, a in told), len(told)),
         "gold_cited@1_of_all": _share(sum(_right(q, a.passages[0]) for q, a in told), len(queries)),
         "generated": _share(sum(a.source == "generated" for _, a in told), len(told)),
@@ -111,6 +118,16 @@ async def _measure(answering: Answering, live: LiveConfig, queries: Sequence[Que
         "p50_ms": round(_quantile(times, 0.5), 1),
         "p95_ms": round(_quantile(times, 0.95), 1),
     }
+
+
+def _foreign_digits(answer: Answer) -> bool:
+    """A plain look that shares nothing with the guard: a run of digits that no cited passage has."""
+    held = {run for p in answer.passages for run in _digits(f"{p.title}\n{p.text}")}
+    return bool(_digits(_LIST_MARK.sub("", answer.text)) - held)
+
+
+def _digits(text: str) -> set[str]:
+    return set(_DIGITS.findall(unicodedata.normalize("NFKC", text).replace(",", "")))
 
 
 def _right(query: Query, passage: Passage) -> bool:

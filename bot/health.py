@@ -11,7 +11,6 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.config import LiveConfig
-from bot.errors import StoreBusy
 from bot.metrics import Metrics
 from bot.ports import Generator, Retriever
 from bot.store import Store
@@ -88,8 +87,8 @@ class Health:
         try:
             async with asyncio.timeout(3):
                 await self._store.ping()
-        except (StoreBusy, TimeoutError) as error:
-            return f"unavailable: {error or 'no answer in 3 s'}"
+        except Exception as error:
+            return f"unavailable: {str(error) or 'no answer in 3 s'}"
         return "ok"
 
     async def measure(self) -> None:
@@ -100,8 +99,8 @@ class Health:
                 depths = await self._store.depths()
                 for queue in ("inbox", "outbox", "dead_letters"):
                     self._metrics.depth.labels(queue).set(getattr(depths, queue))
-            except StoreBusy:
-                self._metrics.errors.labels("measure", "StoreBusy").inc()
+            except Exception as error:  # a gauge must never end the counter
+                self._metrics.errors.labels("measure", type(error).__name__).inc()
             generating = self.generator is not None and self.generator.ready
             self._metrics.inference_up.set(1 if generating else 0)
             if self.supervisor is not None:

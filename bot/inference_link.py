@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import cast
 
 from bot.bus import Bus
@@ -59,9 +59,12 @@ class BusGenerator:
 
     async def listen(self) -> None:
         """Follow the workers' heartbeats until cancelled."""
-        async with self._bus.subscribe(ALIVE) as beats:
-            async for _ in beats:
-                self._heard = self._clock().timestamp()
+        while True:
+            with suppress(BusError):
+                async with self._bus.subscribe(ALIVE) as beats:
+                    async for _ in beats:
+                        self._heard = self._clock().timestamp()
+            await asyncio.sleep(BEAT_S)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[str, None]:
         if not self.ready:

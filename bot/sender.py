@@ -11,14 +11,15 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
 from bot.bus import Bus
-from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
+from bot.errors import BusError, RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
 from bot.metrics import Metrics
-from bot.pool import Pool
+from bot.pool import POLL_S, Pool
 from bot.ports import Clock
 from bot.store import Dispatch, Store
 from bot.turns import DRAFTS, SENDS
@@ -92,13 +93,20 @@ class Sender:
         return await self._store.claim_sends(platforms, now=self.now(), lease_s=self._lease_s, limit=free)
 
     async def _show_drafts(self) -> None:
+        """Previews only: without the bus there are none, and answers come all the same."""
+        while True:
+            with suppress(BusError):
+                await self._show_until_lost()
+            await asyncio.sleep(POLL_S)
+
+    async def _show_until_lost(self) -> None:
         async with self._bus.subscribe(DRAFTS, group="senders") as hints:
             async for _, payload in hints:
-                draft = decode(payload, Draft)
-                platform = self._platforms.get(draft.conversation.platform)
-                if platform is None:
-                    continue
                 try:
+                    draft = decode(payload, Draft)
+                    platform = self._platforms.get(draft.conversation.platform)
+                    if platform is None:
+                        continue
                     if draft.text:
                         await platform.draft(draft)
                     else:
@@ -125,7 +133,13 @@ class Sender:
             return
         started = time.perf_counter()
         try:
-            delivery = await self._platforms[name].send(message)
+            # An attempt must end before its lease does, or a second one would begin beside it.
+            async with asyncio.timeout(self._lease_s * 0.8):
+                delivery = await self._platforms[name].send(message)
+        except TimeoutError:
+            late = SendAmbiguous(f"no answer from the platform in {self._lease_s * 0.8:g} s")
+            await self._not_sent(dispatch, late)
+            return
         except Exception as error:
             await self._not_sent(dispatch, error)
             return

@@ -34,6 +34,10 @@ TURNS = "turns"
 """Bus topic: an event was accepted. Key: the conversation."""
 SENDS = "sends"
 """Bus topic: a message was committed to the outbox."""
+LONGEST_TURN_S = 30.0
+"""Seconds a turn may take besides the model's own deadline; then it counts as failed."""
+APOLOGY = 99
+"""Number of the apology among the replies to an event."""
 DRAFTS = "drafts"
 """Bus topic: a growing preview. Payload: `Draft`."""
 
@@ -98,7 +102,9 @@ class Turns:
     async def _turn(self, claim: Claim) -> None:
         started, event = time.perf_counter(), claim.event
         self._metrics.wait_seconds.observe(max(0.0, self.now() - event.received_at.timestamp()))
-        outcome = await self._handler(event, await self._context(claim))
+        # Whatever hangs must end some day: its lease is renewed for as long as it runs.
+        async with asyncio.timeout(self._live.config.inference.deadline_s + LONGEST_TURN_S):
+            outcome = await self._handler(event, await self._context(claim))
         await self._store.complete(claim, outcome, now=self.now())
         self._metrics.turns.labels("done").inc()
         self._metrics.turn_seconds.observe(time.perf_counter() - started)
@@ -175,7 +181,9 @@ class Turns:
         text = clean(event.text[:1000])
         language = detect_language(text, claim.language, event.sender.locale)
         apology = say("apology", language, hotline=bank.hotline, reference=event.correlation_id[-8:])
-        messages = (reply(event, language, Text(apology), kind="notice"),) if not claim.owner.id else ()
+        # A key of its own: a retry by hand must be able to send the real answer under the usual one.
+        message = reply(event, language, Text(apology), kind="notice", number=APOLOGY)
+        messages = () if claim.owner.id else (message,)
         entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
         outcome = Outcome(messages=messages, seen=text, audit=(entry,))
         await self._store.park(claim, reason, outcome, now=self.now())

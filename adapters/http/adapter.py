@@ -57,8 +57,8 @@ class InboundMessage(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name, limit in (("id", 200), ("chat", 120), ("sender", 120), ("thread", 120)):
             value = getattr(self, name)
-            if (not value and name != "thread") or len(value) > limit:
-                raise ValueError(f"{name} must have 1 to {limit} characters")
+            if (not value and name != "thread") or len(value) > limit or not value.isprintable():
+                raise ValueError(f"{name} must have 1 to {limit} printable characters")
 
 
 class HttpAdapter:
@@ -107,9 +107,12 @@ class HttpAdapter:
     async def _receive(self, request: web.Request) -> web.Response:
         if (request.content_length or 0) > BODY_LIMIT:
             return _problem(413, f"at most {BODY_LIMIT} bytes are taken")
-        body = await request.content.read(BODY_LIMIT + 1)
-        if len(body) > BODY_LIMIT:
-            return _problem(413, f"at most {BODY_LIMIT} bytes are taken")
+        # A read gives what has arrived so far: the body is whole only at its end.
+        body = b""
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > BODY_LIMIT:
+                return _problem(413, f"at most {BODY_LIMIT} bytes are taken")
         wrong = verify(
             self._secret,
             request.headers.get("X-Teller-Timestamp", ""),

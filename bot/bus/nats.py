@@ -74,9 +74,12 @@ class NatsBus:
 
     @asynccontextmanager
     async def subscribe(self, topic: str, group: str = "") -> AsyncIterator[AsyncIterator[Hint]]:
-        subscription = await self._client.subscribe(PREFIX + topic, queue=group, pending_msgs_limit=65536)
-        # The server must know of it before anyone relies on being told.
-        await self._client.flush()
+        try:
+            subscription = await self._client.subscribe(PREFIX + topic, queue=group, pending_msgs_limit=65536)
+            # The server must know of it before anyone relies on being told.
+            await self._client.flush()
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BusError(f"can't subscribe to {topic}: {type(error).__name__}") from error
 
         async def hints() -> AsyncGenerator[Hint, None]:
             async for message in subscription.messages:

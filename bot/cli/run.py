@@ -56,3 +56,5 @@ async def _serve(live: LiveConfig, roles: list[str]) -> None:
         if "intake" in app.roles:
             say_line(f"Teller is open at http://{live.config.server.host}:{app.port}  (stop with Ctrl-C)")
         await app.stopped.wait()
+    if app.broken:
+        raise fail(f"{app.broken} broke; the log says how")

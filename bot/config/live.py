@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,16 @@ from watchfiles import awatch
 from bot.config.models import Config
 from bot.config.secrets import resolve
 from bot.config.source import load_yaml, parse
-from bot.errors import ConfigError
 
 __all__ = ["LiveConfig", "Loaded", "load"]
 
 log = structlog.get_logger(__name__)
 
-NEEDS_RESTART = ("server", "store", "bus", "platforms", "inference", "data_dir")
-"""Sections that are wired up once; a change in them waits for the next start, and says so."""
+NEEDS_RESTART = (
+    "bank", "server", "store", "bus", "platforms", "knowledge", "inference", "log", "data_dir",
+)  # fmt: skip
+"""Sections that are wired up once, wholly or in part (the web page shows the bank's name and its
+suggestions of the start); a change in them says that it waits for the next start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
     path = path.resolve()
     document = load_yaml(path)
     config = parse(resolve(document, environment), Config)
-    return Loaded(config, path, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+    return Loaded(config, path, document.digest[:12])
 
 
 class LiveConfig:
@@ -85,7 +86,7 @@ class LiveConfig:
         """Read the file again. False (and the last good version stays) if it is wrong."""
         try:
             loaded = load(self.current.path)
-        except ConfigError as error:
+        except Exception as error:  # whatever is wrong with the new file, the old version works on
             self.error = str(error)
             log.error("config.refused", error=self.error, still_active=self.current.version)
             return False

@@ -107,6 +107,14 @@ class HttpPlatform(Section):
     deliver_url: HttpUrl | None = None
     timeout_s: Seconds = 10
 
+    @model_validator(mode="after")
+    def _complete(self) -> HttpPlatform:
+        if self.enabled and not self.secret.get_secret_value():
+            raise ValueError("secret is missing: without one anybody could write as any customer")
+        if self.enabled and self.deliver_url is None:
+            raise ValueError("deliver_url is missing: there is nowhere to send replies")
+        return self
+
     @field_validator("secret")
     @classmethod
     def _long_enough(cls, secret: SecretStr) -> SecretStr:

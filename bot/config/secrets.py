@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def resolve(document: Document, environment: Mapping[str, str] | None = None) ->
     data = _resolve(document.data, (), document, os.environ if environment is None else environment, problems)
     if problems:
         raise ConfigError(problems)
-    return Document(document.path, data, document.lines)
+    return replace(document, data=data)
 
 
 def _resolve(

@@ -6,6 +6,7 @@ schema: `no`, `on` and `9:30` are strings, not booleans and sexagesimal integers
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class Document:
     path: Path
     data: Any
     lines: Mapping[Where, int]
+    digest: str = ""
+    """SHA-256 of the text, hexadecimal."""
 
     def line(self, where: Sequence[str | int]) -> int:
         """1-based line of the value (for a mapping entry: of its key) at `where`, or of the
@@ -97,17 +100,22 @@ def parse_text(text: str, path: Path) -> Document:
     try:
         node = loader.get_single_node()
         if node is None:
-            return Document(path, None, {(): 1})
+            return Document(path, None, {(): 1}, hashlib.sha256(text.encode()).hexdigest())
         lines: dict[Where, int] = {}
         problems = list(_walk(node, (), lines, str(path)))
         if problems:
             raise ConfigError(problems)
-        return Document(path, loader.construct_document(node), lines)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return Document(path, loader.construct_document(node), lines, digest)
     except yaml.MarkedYAMLError as error:
         context = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise ConfigError([Problem(str(path), _error_line(error), f"not YAML: {context}")]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Problem(str(path), 0, f"not YAML: {error}")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(str(path), 0, "nested too deeply, or refers to itself")]) from None
+    except ValueError as error:
+        raise ConfigError([Problem(str(path), 0, f"holds a value that can't be read: {error}")]) from None
     finally:
         loader.dispose()
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from bot.answering import Answer, Answering
 from bot.locales import say
 from bot.rails.base import Context, reply
+from bot.rails.normalise import SAY
 from bot.store import AuditEntry, Outcome
 from bot.types import Button, Buttons, Citation, InboundEvent, OutPart, Passage, Sources, Text
 
-__all__ = ["ABOUT", "SAY", "AnswerRail", "cite", "parts_of"]
+__all__ = ["ABOUT", "AnswerRail", "cite", "parts_of"]
 
 ABOUT = "kb:"
 """Button values that name a passage."""
-SAY = "say:"
-"""Button values that stand for a typed message."""
 EXCERPT = 240
 """Characters of a passage that a citation shows."""
 
@@ -43,8 +42,6 @@ class AnswerRail:
             answer = self._answering.about(id, context.language)
             if answer is not None:
                 return answer, answer.passages[0].title
-        if event.kind == "button" and event.value.startswith(SAY):
-            question = event.value.removeprefix(SAY)
         if not question.strip():
             return Answer("unknown", context.language), ""
         answer = await self._answering.answer(

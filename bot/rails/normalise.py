@@ -7,12 +7,17 @@ import unicodedata
 from dataclasses import replace
 from typing import get_args
 
+import msgspec
+
 from bot.locales import say
 from bot.rails.base import Context, Handler, reply
 from bot.store import Outcome
 from bot.types import InboundEvent, Language, Text
 
-__all__ = ["clean", "detect_language", "normalise"]
+SAY = "say:"
+"""Values of buttons that stand for a typed message."""
+
+__all__ = ["SAY", "clean", "detect_language", "normalise"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}(?:'[a-z]+)?")
@@ -52,6 +57,11 @@ async def normalise(handler: Handler, event: InboundEvent, context: Context) -> 
     text = clean(raw[: limit * 2])
     language = detect_language(text, context.known_language, event.sender.locale)
     context = replace(context, text=text[:limit], language=language)
+    if event.kind == "button" and event.value.startswith(SAY):
+        # A suggestion stands for its words, and they for a message like any other.
+        raw = event.value.removeprefix(SAY)
+        said = msgspec.structs.replace(event, kind="message", parts=(Text(raw),))
+        return await normalise(handler, said, context)
     if event.kind in ("button", "command", "join", "system"):
         return await handler(event, context)
     length = len(raw) if len(raw) > limit * 2 else len(text)

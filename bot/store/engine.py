@@ -17,6 +17,9 @@ from bot.errors import StoreBusy
 
 __all__ = ["make_engine", "store_errors"]
 
+UNAVAILABLE = ("08", "25006", "28", "3D", "53", "57", "58")
+"""SQLSTATE classes that say "not now": connection, read-only, login, no such database, out of
+resources (a full disk among them), operator intervention (restart), system error."""
 BUSY_MS = 4000
 """How long SQLite waits for another process's write before the write is refused as busy."""
 
@@ -37,6 +40,8 @@ def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
         pool_size=8,
         pool_pre_ping=True,
         pool_timeout=busy_ms / 1000,
+        # A host that vanished must not hold the one writer, and with it every intake, for ever.
+        connect_args={"timeout": 5, "command_timeout": 10},
     )
 
 
@@ -68,8 +73,9 @@ def store_errors() -> Iterator[None]:
             raise
         raise StoreBusy(f"the database can't take this now: {_reason(error)}") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreBusy("the connection to the database was lost") from error
+        state = str(getattr(error.orig, "sqlstate", "") or "")
+        if error.connection_invalidated or state.startswith(UNAVAILABLE):
+            raise StoreBusy(f"the database can't take this now: {_reason(error)}") from error
         raise
 
 

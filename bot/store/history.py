@@ -28,7 +28,15 @@ class Row:
 
 
 def add_event(connection: Connection, event: InboundEvent, text: str, now: float) -> None:
-    """Note a customer's message; `text` is what later turns may see of it."""
+    """Note a customer's message; `text` is what later turns may see of it. Once, however often its
+    turn is run (a dead letter that is retried)."""
+    known = select(history.c.id).where(
+        history.c.conversation == event.conversation.key,
+        history.c.key == event.event_id,
+        history.c.role == "customer",
+    )
+    if connection.execute(known).first() is not None:
+        return
     _add(connection, event.conversation.key, "customer", event.event_id, encode(event), text, (), now)
 
 

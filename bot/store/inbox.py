@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.errors import LeaseLost, QueueFull
+from bot.errors import LeaseLost
 from bot.store.schema import NEW_SQL, conversations, dead_letters, inbox, raw_payloads
 from bot.types import Conversation, InboundEvent, decode, encode
 
@@ -47,12 +48,11 @@ def insert_or_ignore(connection: Connection, table: Any, values: dict[str, Any])
     return dialect.insert(table).values(values).on_conflict_do_nothing()
 
 
-def accept(connection: Connection, event: InboundEvent, raw: bytes, queue_limit: int, now: float) -> bool:
-    """Store one event. False if it is known already.
-
-    Raises:
-        QueueFull: `queue_limit` events wait; the caller answers 503.
-    """
+def accept(
+    connection: Connection, event: InboundEvent, raw: bytes, queue_limit: int, now: float
+) -> bool | None:
+    """Store one event. False if it is known already; None, and nothing is written, if `queue_limit`
+    events wait. (No exception: that would roll back all that shares this transaction.)"""
     key = event.conversation.key
     values = {
         "platform": event.platform,
@@ -62,12 +62,17 @@ def accept(connection: Connection, event: InboundEvent, raw: bytes, queue_limit:
         "event": encode(event).decode(),
         "received_at": now,
     }
+    waiting = connection.execute(select(func.count()).select_from(inbox).where(text(NEW_SQL))).scalar_one()
+    if waiting >= queue_limit:
+        known = select(inbox.c.id).where(
+            inbox.c.platform == event.platform,
+            inbox.c.account == event.account,
+            inbox.c.event_id == event.event_id,
+        )
+        return None if connection.execute(known).first() is None else False
     inserted = connection.execute(insert_or_ignore(connection, inbox, values).returning(inbox.c.id)).scalar()
     if inserted is None:
         return False
-    waiting = connection.execute(select(func.count()).select_from(inbox).where(text(NEW_SQL))).scalar_one()
-    if waiting > queue_limit:
-        raise QueueFull(f"{queue_limit} messages wait already; try again in a moment")
     if raw:
         payload = {"ref": event.raw_ref or event.correlation_id, "body": raw, "received_at": now}
         connection.execute(insert_or_ignore(connection, raw_payloads, payload))
@@ -116,10 +121,13 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
             .where(conversations.c.key == row.key)
             .values(lease=row.lease + 1, ready_at=now + lease_s)
         )
+        event = _readable(connection, row, now)
+        if event is None:
+            continue
         claims.append(
             Claim(
                 inbox_id=row.id,
-                event=decode(row.event, InboundEvent),
+                event=event,
                 tries=row.tries,
                 lease=row.lease + 1,
                 owner=Owner(row.owner, row.owner_version),
@@ -128,6 +136,26 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
             )
         )
     return claims
+
+
+def _readable(connection: Connection, row: Any, now: float) -> InboundEvent | None:
+    """The event of a row. One that this version can't read becomes a dead letter, so that it holds up
+    nothing but itself."""
+    try:
+        return decode(row.event, InboundEvent)
+    except msgspec.DecodeError as error:
+        connection.execute(
+            update(inbox).where(inbox.c.id == row.id).values(status="dead", error=str(error), done_at=now)
+        )
+        letter = {"kind": "event", "ref": row.id, "conversation": row.key, "reason": str(error), "at": now}
+        connection.execute(insert(dead_letters).values(letter))
+        following = select(func.min(inbox.c.id)).where(inbox.c.conversation == row.key, text(NEW_SQL))
+        connection.execute(
+            update(conversations)
+            .where(conversations.c.key == row.key)
+            .values(head=following.scalar_subquery(), ready_at=0.0)
+        )
+        return None
 
 
 def change_owner(connection: Connection, key: str, owner: str) -> int:
@@ -208,7 +236,8 @@ def _advance(connection: Connection, held: Claim, **changes: Any) -> None:
     following = connection.execute(
         select(func.min(inbox.c.id)).where(inbox.c.conversation == held.event.conversation.key, text(NEW_SQL))
     ).scalar()
-    _set(connection, held, head=following, ready_at=0.0, **changes)
+    # The token ends with the lease: a renewal that is still under way must not bring it back.
+    _set(connection, held, head=following, ready_at=0.0, lease=held.lease + 1, **changes)
 
 
 def _set(connection: Connection, held: Claim, **values: Any) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Connection, insert, select, text, update
 
 from bot.store.inbox import insert_or_ignore
@@ -83,7 +84,7 @@ def claim(
     )
     taken = []
     for row in connection.execute(ready).all():
-        if row.kind == "answer" and row.owner_version != row.current_version:
+        if row.kind in ("answer", "notice") and row.owner_version != row.current_version:
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(status="withdrawn"))
             continue
         connection.execute(
@@ -91,7 +92,16 @@ def claim(
             .where(outbox.c.id == row.id)
             .values(status="attempting", tries=row.tries + 1, ready_at=now + lease_s)
         )
-        message = decode(row.message, OutboundMessage)
+        try:
+            message = decode(row.message, OutboundMessage)
+        except msgspec.DecodeError as error:
+            # This version can't read it: it holds up nothing but itself.
+            connection.execute(
+                update(outbox).where(outbox.c.id == row.id).values(status="dead", error=str(error))
+            )
+            letter = {"ref": row.id, "conversation": row.conversation, "reason": str(error), "at": now}
+            connection.execute(insert(dead_letters).values(kind="message", **letter))
+            continue
         taken.append(Dispatch(row.id, message, row.tries + 1, interrupted=row.status == "attempting"))
     return taken
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, insert, select, text
 
-from bot.errors import UnknownAttachment
+from bot.errors import QueueFull, UnknownAttachment
 from bot.store import history, inbox, letters, outbox
 from bot.store.engine import make_engine, store_errors
 from bot.store.inbox import Claim
@@ -96,8 +96,15 @@ class Store:
     # ── intake ──
 
     async def accept(self, event: InboundEvent, raw: bytes, *, queue_limit: int, now: float) -> bool:
-        """See `inbox.accept`. Returns after the commit."""
-        return await self._writer.run(lambda c: inbox.accept(c, event, raw, queue_limit, now))
+        """Store one event durably; True if it was new. Returns after the commit.
+
+        Raises:
+            QueueFull: `queue_limit` events wait; nothing was written.
+        """
+        new = await self._writer.run(lambda c: inbox.accept(c, event, raw, queue_limit, now))
+        if new is None:
+            raise QueueFull(f"{queue_limit} messages wait already; try again in a moment")
+        return new
 
     # ── turns ──
 

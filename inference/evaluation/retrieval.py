@@ -195,7 +195,12 @@ def _item(path: Path, line: int, row: dict[str, Any], known: dict[str, list[str]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        # Not splitlines(): a JSON string may hold U+2028 and its like as they are.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), 0, f"can't be read: {error}")]) from None
+    for line, text in enumerate(lines, start=1):
         if text.strip():
             try:
                 yield line, msgspec.json.decode(text, type=dict[str, Any])

@@ -48,7 +48,7 @@ def check_languages(placed: Sequence[Placed]) -> Iterator[Finding]:
 
 def check_documents(folder: Path) -> Iterator[Finding]:
     """Sections and their figures that differ between the languages of a document."""
-    for path in sorted(folder.glob("documents/*.zh.md")):
+    for path in sorted(folder.glob("documents/[!.]*.zh.md")):
         other = path.with_name(path.name.removesuffix(".zh.md") + ".en.md")
         if not other.exists():
             yield Finding(Problem(str(path), 0, f"isn't there in English; write {other.name}"), "warning")
@@ -60,7 +60,7 @@ def check_documents(folder: Path) -> Iterator[Finding]:
         for zh, en in zip(ours, theirs, strict=True):
             for message in _differences(zh.text, en.text):
                 yield Finding(en.problem(message), "error")
-    for path in sorted(folder.glob("documents/*.en.md")):
+    for path in sorted(folder.glob("documents/[!.]*.en.md")):
         if not path.with_name(path.name.removesuffix(".en.md") + ".zh.md").exists():
             yield Finding(Problem(str(path), 0, "isn't there in Chinese; write the .zh.md"), "warning")
 

@@ -56,7 +56,7 @@ class Chapter:
 def entries(folder: Path) -> list[Placed]:
     """All entries of a folder that `load_knowledge` accepts."""
     placed = []
-    for path in sorted(folder.glob("entries/*.yaml")):
+    for path in sorted(folder.glob("entries/[!.]*.yaml")):
         document = load_yaml(path)
         file = parse(document, EntryFile)
         placed += [Placed(entry, document, index) for index, entry in enumerate(file.entries)]

@@ -94,6 +94,6 @@ def _texts(placed: Sequence[Placed], folder: Path) -> Iterator[tuple[Report, str
     for item in placed:
         for language, wording in item.wordings():
             yield partial(_at_answer, item, language), wording.answer
-    for path in sorted(folder.glob("documents/*.md")):
+    for path in sorted(folder.glob("documents/[!.]*.md")):
         for chapter in chapters(path):
             yield chapter.problem, chapter.text

@@ -110,6 +110,8 @@ class _States:
                 wanted[text, False] = tokens.ids(f"query: {text}", _SHORT)
             for text in concept.answers:
                 wanted[text, True] = tokens.ids(f"passage: {text}", _LONG)
+                if not concept.topic:  # the name of a label, which is compared as a question
+                    wanted[text, False] = tokens.ids(f"query: {text}", _SHORT)
         by_length = sorted(wanted.items(), key=lambda item: len(item[1]))
         self._states: dict[tuple[str, bool], Tensor] = {}
         for batch in _runs(by_length, 128):

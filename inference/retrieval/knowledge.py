@@ -161,7 +161,9 @@ def load_knowledge(folder: Path) -> Knowledge:
     """
     problems: list[Problem] = []
     version = _version(folder)
-    files = list(_parse_all(_load_all(sorted(folder.glob("entries/*.yaml")), problems), EntryFile, problems))
+    files = list(
+        _parse_all(_load_all(sorted(folder.glob("entries/[!.]*.yaml")), problems), EntryFile, problems)
+    )
     facts = _load_facts(folder, problems)
     sections = _load_documents(folder, problems)
     if not (files or sections or problems):
@@ -202,7 +204,7 @@ def _load_all(paths: Iterable[Path], problems: list[Problem]) -> list[Document]:
 def _load_facts(folder: Path, problems: list[Problem]) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
     for document, file in _parse_all(
-        _load_all(sorted(folder.glob("facts/*.yaml")), problems), FactFile, problems
+        _load_all(sorted(folder.glob("facts/[!.]*.yaml")), problems), FactFile, problems
     ):
         for key, fact in file.facts.items():
             if key in facts:
@@ -215,7 +217,7 @@ def _load_facts(folder: Path, problems: list[Problem]) -> dict[str, Fact]:
 
 def _load_documents(folder: Path, problems: list[Problem]) -> tuple[Section, ...]:
     sections: list[Section] = []
-    for path in sorted(folder.glob("documents/*.md")):
+    for path in sorted(folder.glob("documents/[!.]*.md")):
         try:
             sections += load_sections(path)
         except ConfigError as error:
@@ -256,7 +258,7 @@ def _dangling(
 
 def _version(folder: Path) -> str:
     digest = hashlib.sha256()
-    for pattern in ("entries/*.yaml", "facts/*.yaml", "documents/*.md"):
+    for pattern in ("entries/[!.]*.yaml", "facts/[!.]*.yaml", "documents/[!.]*.md"):
         for path in sorted(folder.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

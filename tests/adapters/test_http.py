@@ -128,6 +128,23 @@ async def test_signed_garbage_is_400_and_nothing_is_stored(wire: Wire, body: byt
     assert wire.host.events == []
 
 
+async def test_a_body_that_arrives_in_pieces_is_read_whole(wire: Wire) -> None:
+    body = msgspec.json.encode({"id": "1", "chat": "c", "sender": "s", "text": "长" * 1000})
+    stamp = str(int(time.time()))
+    head = (
+        f"POST /webhooks/http HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        f"X-Teller-Timestamp: {stamp}\r\nX-Teller-Signature: {sign(SECRET.encode(), stamp, body)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(wire.url.split(":")[2].split("/")[0]))
+    for piece in (head.encode(), body[:7], body[7:900], body[900:]):
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+    assert b"200 OK" in await reader.readline()
+    writer.close()
+    assert wire.host.events[0].text == "长" * 1000
+
+
 async def test_a_giant_body_is_413(wire: Wire) -> None:
     assert (await wire.post(b"x" * ((1 << 20) + 1)))[0] == 413
 

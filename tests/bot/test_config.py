@@ -105,6 +105,26 @@ def test_the_editor_schema_is_up_to_date() -> None:
         json.loads(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("platforms: {http: {enabled: true, deliver_url: 'http://x.example'}}", "secret is missing"),
+        (
+            "platforms: {http: {enabled: true, secret: '${NOTHING:-}', deliver_url: 'http://x.example'}}",
+            "secret is missing",
+        ),
+        ("platforms: {http: {enabled: true, secret: 'aaaaaaaaaaaaaaaa'}}", "deliver_url is missing"),
+    ],
+)
+def test_a_platform_without_what_keeps_it_safe_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["bank: &a [*a]", "a: " + "[" * 3000, "server: {port: " + "9" * 5000 + "}"])
+def test_monstrous_files_are_refused_like_any_other(tmp_path: Path, text: str) -> None:
+    assert refusal(tmp_path, text)
+
+
 async def test_a_good_change_is_live_and_a_bad_one_keeps_the_last_good(tmp_path: Path) -> None:
     path = write(tmp_path, "bank: {hotline: '1'}\n")
     live, stop, reloads = LiveConfig(load(path)), asyncio.Event(), []
