@@ -24,7 +24,7 @@ test: $(VENV)/.dev $(VENV)/.prepared
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff format --check bot adapters inference tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/teller check
