@@ -6,9 +6,12 @@ on BANKING77 where given. Batches are drawn within few topics most of the time, 
 confusable siblings are its negatives. Paraphrases that `evaluation.retrieval` holds out are not seen,
 nor are whole topics given with `--leave-out` (to measure how it carries over to new ones).
 
-The shipped `adapter.npz` was made in two stages, without BANKING77: 80 of 160 steps with
-`--leave-out cards,loans,fx,security` (that half-way state is the `--unseen-adapter` of `fit`), then
-`--start THAT --steps 48 --entries 28 --seed 1` on all topics.
+Only the uppermost layers are trained, through their own 4-bit rounding, on what the lower ones give
+for each text, computed once: on two cores a step of 200 texts takes 1.4 s instead of 12.
+
+The shipped `adapter.npz` was made in stages on the knowledge alone: block scales, biases and norms of
+all layers first (128 steps, by an earlier form of this program), then
+`--start THAT --layers 4 --steps 220 --entries 52 --rate 1e-4 --seed 5`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The domain adapter: scales, biases and norms tuned on banking questions, put into the packaged model.
+"""The domain adapter: weights tuned on banking questions, put into the packaged model in memory.
 
-An adapter file (.npz, fp16) holds for every matrix of the encoder the relative change of its block
-scales and its biases' change, and for every layer norm the changes of weight and bias. `adapt.py`
-makes it, and the one shipped was trained on nothing but Teller's own knowledge.
+An adapter file (.npz) holds for the upper layers' matrices their 4-bit blocks as they stand in the
+model file, for the lower ones' the relative change of their block scales (fp16), and for biases and
+layer norms their changes (fp16). `adapt.py` makes it, and the one shipped was trained on nothing but
+Teller's own knowledge.
 """
 
 from __future__ import annotations
