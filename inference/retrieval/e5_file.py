@@ -2,7 +2,7 @@
 
 Matrices are Q4_0 blocks: an fp16 scale and 32 4-bit weights. Biases and layer norms are fp32. Both
 kinds of full-precision numbers can be tuned and written back without a loss by rounding: that is
-how a domain adapter of 1.4 MB changes a 4-bit model (tuning quantisation scales alone: PEQA, Kim
+how a domain adapter of a few MB changes a 4-bit model (tuning quantisation scales alone: PEQA, Kim
 et al. 2023, arXiv:2305.14152; biases alone: BitFit, Ben Zaken et al. 2022, arXiv:2106.10199).
 """
 

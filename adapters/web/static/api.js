@@ -33,7 +33,11 @@ async function call(path, options = {}) {
     throw new Refused(0);
   }
   if (!response.ok) throw refused(response.status, text, response.headers.get("Retry-After"));
-  return JSON.parse(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused(0); // a captive portal's page, with status 200
+  }
 }
 
 export const history = () => call("api/history", { cache: "no-store" });
