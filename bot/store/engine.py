@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import StoreBusy
 
-__all__ = ["make_engine", "store_errors"]
+__all__ = ["make_engine", "make_writing_engine", "store_errors"]
 
 UNAVAILABLE = ("08", "25006", "28", "3D", "53", "57", "58")
 """SQLSTATE classes that say "not now": connection, read-only, login, no such database, out of
@@ -33,7 +33,7 @@ def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
         engine = create_async_engine(
             parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, connect_args={"timeout": busy_ms / 1000}
         )
-        _tune_sqlite(engine)
+        _tune_sqlite(engine.sync_engine)
         return engine
     return create_async_engine(
         parsed.set(drivername="postgresql+asyncpg"),
@@ -45,8 +45,25 @@ def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
     )
 
 
-def _tune_sqlite(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def make_writing_engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine | None:
+    """For SQLite an engine that works in the calling thread; None for a server.
+
+    A group of writes then runs as one visit to the writer's thread. Through the async driver every
+    single statement would be one, which costs several times the statement itself.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    engine = create_engine(
+        parsed.set(drivername="sqlite+pysqlite"),
+        connect_args={"timeout": busy_ms / 1000, "check_same_thread": False},
+    )
+    _tune_sqlite(engine)
+    return engine
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         # The driver must not open transactions by itself: we begin them, IMMEDIATE for writes.
         connection.isolation_level = None
@@ -55,7 +72,7 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         # A deferred transaction that turns into a writer can't wait for the lock: it fails at once.
         writes = connection.get_execution_options().get("writes", False)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from bot.errors import QueueFull, UnknownAttachment
 from bot.store import history, inbox, letters, outbox
-from bot.store.engine import make_engine, store_errors
+from bot.store.engine import make_engine, make_writing_engine, store_errors
 from bot.store.inbox import Claim
 from bot.store.letters import DeadLetter
 from bot.store.migrate import upgrade
@@ -72,7 +72,8 @@ class Store:
     def __init__(self, url: str, *, busy_ms: int = 4000) -> None:
         self.url = url
         self._engine = make_engine(url, busy_ms=busy_ms)
-        self._writer = Writer(self._engine)
+        self._writing = make_writing_engine(url, busy_ms=busy_ms)
+        self._writer = Writer(self._engine, self._writing)
 
     @classmethod
     async def open(cls, url: str, *, busy_ms: int = 4000) -> Store:

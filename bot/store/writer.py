@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import StoreBusy
@@ -24,10 +25,19 @@ Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
 
 
 class Writer:
-    """The one writing connection of a process."""
+    """The one writing connection of a process.
 
-    def __init__(self, engine: AsyncEngine, *, largest_group: int = 128) -> None:
+    Args:
+        engine: writes go through it on the event loop, unless there is
+        blocking: an engine (SQLite's) for a thread of the writer's own.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, blocking: Engine | None = None, *, largest_group: int = 128
+    ) -> None:
         self._engine = engine.execution_options(writes=True)
+        self._blocking = None if blocking is None else blocking.execution_options(writes=True)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if blocking else None
         self._largest_group = largest_group
         self._waiting: list[Job] = []
         self._task: asyncio.Task[None] | None = None
@@ -52,6 +62,9 @@ class Writer:
         self._closed = True
         if self._task is not None:
             await self._task
+        if self._thread is not None and self._blocking is not None:
+            self._thread.submit(self._blocking.dispose)
+            self._thread.shutdown(wait=True)
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -79,8 +92,16 @@ class Writer:
 
     async def _transaction(self, functions: list[Callable[[Connection], Any]]) -> list[Any]:
         with store_errors():
+            if self._thread is not None:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._thread, self._run_blocking, functions)
             async with self._engine.begin() as connection:
                 return await connection.run_sync(lambda sync: [function(sync) for function in functions])
+
+    def _run_blocking(self, functions: list[Callable[[Connection], Any]]) -> list[Any]:
+        assert self._blocking is not None  # noqa: S101 (narrowing: there is a thread)
+        with self._blocking.begin() as connection:
+            return [function(connection) for function in functions]
 
 
 def _resolve(future: asyncio.Future[Any], result: Any) -> None:

@@ -32,7 +32,7 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 def limit_pages(store: Store) -> None:
     """Let every transaction from now on run under a page limit that is reached already."""
 
-    @sqlalchemy_event.listens_for(store._engine.sync_engine, "begin")
+    @sqlalchemy_event.listens_for(store._writing, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count = 60")
 
