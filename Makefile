@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+# Reads the packaged base model. It asks for torch by itself, so it can't stand in the locked files.
+ACCELERATE ?= accelerate==1.15.0
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +45,7 @@ $(VENV)/.torch:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/.torch
 	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps $(ACCELERATE)
 	$(PIP) --no-deps --editable .
 	touch $@
 
