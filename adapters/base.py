@@ -7,7 +7,7 @@ folder knows its platform's wire.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -173,6 +173,3 @@ class Adapter(Protocol):
         ...
 
     async def health(self) -> Health: ...
-
-
-Sleep = Callable[[float], Awaitable[None]]

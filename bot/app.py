@@ -48,6 +48,7 @@ __all__ = [
     "make_guard",
     "make_retriever",
     "make_worker",
+    "own_worker",
 ]
 
 log = structlog.get_logger(__name__)
@@ -128,6 +129,18 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor:
             engine=EngineOptions(rows=settings.max_batch, queue=settings.max_waiting),
         )
     )
+
+
+@asynccontextmanager
+async def own_worker(live: LiveConfig, patience: float) -> AsyncIterator[WorkerSupervisor]:
+    """A worker of the caller's own, ready. Raises InferenceUnavailable after `patience` seconds."""
+    worker = make_worker(live)
+    worker.start()
+    try:
+        await worker.wait_ready(patience)
+        yield worker
+    finally:
+        await worker.stop()
 
 
 class App:

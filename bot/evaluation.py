@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bot.answering import Answer, Answering
-from bot.app import make_guard, make_worker
+from bot.app import make_guard, own_worker
 from bot.config import LiveConfig
 from bot.ids import new_id
 from bot.locales import LANGUAGES
@@ -77,10 +77,7 @@ async def evaluate_answers(
         retriever = await asyncio.to_thread(retriever_over, items, cache=cache, dense=dense)
         worker = None
         if model and live.config.inference.enabled:
-            worker = make_worker(live)
-            worker.start()
-            stack.push_async_callback(worker.stop)
-            await worker.wait_ready(300)
+            worker = await stack.enter_async_context(own_worker(live, 300))
         answering = Answering(retriever, make_guard(), worker, Metrics(), new_id)
         return await _measure(answering, live, queries_asked)
 

@@ -114,7 +114,7 @@ class Counter:
     @asynccontextmanager
     async def open(cls, live: LiveConfig, *, model: bool = False) -> AsyncIterator[Counter]:
         from bot.answering import Answering
-        from bot.app import make_guard, make_retriever, make_worker
+        from bot.app import make_guard, make_retriever, own_worker
         from bot.metrics import Metrics
         from bot.rails import build_handler
 
@@ -124,10 +124,7 @@ class Counter:
             await retriever.load()
             worker = None
             if model and live.config.inference.enabled:
-                worker = make_worker(live)
-                worker.start()
-                stack.push_async_callback(worker.stop)
-                await worker.wait_ready(120)
+                worker = await stack.enter_async_context(own_worker(live, 120))
             answering = Answering(retriever, make_guard(), worker, Metrics(), new_id)
             yield cls(live, build_handler(answering))
 

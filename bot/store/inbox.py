@@ -85,6 +85,22 @@ def accept(
     return True
 
 
+def next_head(connection: Connection, key: str) -> int | None:
+    """Id of a conversation's lowest unfinished event. A statement of its own, after the conversation's
+    row was locked, so that it sees every event that was committed before."""
+    lowest = select(func.min(inbox.c.id)).where(inbox.c.conversation == key, text(NEW_SQL))
+    found: int | None = connection.execute(lowest).scalar()
+    return found
+
+
+def write_letter(
+    connection: Connection, kind: str, ref: int, conversation: str, reason: str, now: float
+) -> None:
+    """Keep what was given up (`event` or `message`, by its row's id) for a person."""
+    values = {"kind": kind, "ref": ref, "conversation": conversation, "reason": reason, "at": now}
+    connection.execute(insert(dead_letters).values(values))
+
+
 def open_conversation(connection: Connection, conversation: Conversation, now: float) -> None:
     values = {"key": conversation.key, "conversation": encode(conversation).decode(), "created_at": now}
     connection.execute(insert_or_ignore(connection, conversations, values))
@@ -147,13 +163,11 @@ def _readable(connection: Connection, row: Any, now: float) -> InboundEvent | No
         connection.execute(
             update(inbox).where(inbox.c.id == row.id).values(status="dead", error=str(error), done_at=now)
         )
-        letter = {"kind": "event", "ref": row.id, "conversation": row.key, "reason": str(error), "at": now}
-        connection.execute(insert(dead_letters).values(letter))
-        following = select(func.min(inbox.c.id)).where(inbox.c.conversation == row.key, text(NEW_SQL))
+        write_letter(connection, "event", row.id, row.key, str(error), now)
         connection.execute(
             update(conversations)
             .where(conversations.c.key == row.key)
-            .values(head=following.scalar_subquery(), ready_at=0.0)
+            .values(head=next_head(connection, row.key), ready_at=0.0)
         )
         return None
 
@@ -214,11 +228,7 @@ def park(connection: Connection, held: Claim, error: str, now: float) -> None:
         .where(inbox.c.id == held.inbox_id)
         .values(status="dead", tries=inbox.c.tries + 1, error=error, done_at=now)
     )
-    connection.execute(
-        insert(dead_letters).values(
-            kind="event", ref=held.inbox_id, conversation=held.event.conversation.key, reason=error, at=now
-        )
-    )
+    write_letter(connection, "event", held.inbox_id, held.event.conversation.key, error, now)
     _advance(connection, held)
 
 
@@ -233,9 +243,7 @@ def end_leases(connection: Connection) -> None:
 
 def _advance(connection: Connection, held: Claim, **changes: Any) -> None:
     """Move the conversation's head to its next unfinished event and end the lease."""
-    following = connection.execute(
-        select(func.min(inbox.c.id)).where(inbox.c.conversation == held.event.conversation.key, text(NEW_SQL))
-    ).scalar()
+    following = next_head(connection, held.event.conversation.key)
     # The token ends with the lease: a renewal that is still under way must not bring it back.
     _set(connection, held, head=following, ready_at=0.0, lease=held.lease + 1, **changes)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
+from bot.store.inbox import next_head
 from bot.store.schema import conversations, dead_letters, inbox, outbox
 
 __all__ = ["DeadLetter", "list_letters", "retry", "show"]
@@ -68,13 +69,10 @@ def retry(connection: Connection, id: int) -> bool:
         connection.execute(
             update(inbox).where(inbox.c.id == row.ref, inbox.c.status == "dead").values(status="new", tries=0)
         )
-        head = select(func.min(inbox.c.id)).where(
-            inbox.c.conversation == row.conversation, inbox.c.status == "new"
-        )
         connection.execute(
             update(conversations)
             .where(conversations.c.key == row.conversation)
-            .values(head=head.scalar_subquery())
+            .values(head=next_head(connection, row.conversation))
         )
     connection.execute(update(dead_letters).where(dead_letters.c.id == id).values(status="retried"))
     return True

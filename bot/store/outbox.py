@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, select, text, update
 
-from bot.store.inbox import insert_or_ignore
-from bot.store.schema import OPEN_SQL, conversations, dead_letters, outbox
+from bot.store.inbox import insert_or_ignore, write_letter
+from bot.store.schema import OPEN_SQL, conversations, outbox
 from bot.types import OutboundMessage, decode, encode
 
 __all__ = ["Dispatch", "claim", "end_leases", "give_up", "later", "put", "refused", "sent"]
@@ -99,8 +99,7 @@ def claim(
             connection.execute(
                 update(outbox).where(outbox.c.id == row.id).values(status="dead", error=str(error))
             )
-            letter = {"ref": row.id, "conversation": row.conversation, "reason": str(error), "at": now}
-            connection.execute(insert(dead_letters).values(kind="message", **letter))
+            write_letter(connection, "message", row.id, row.conversation, str(error), now)
             continue
         taken.append(Dispatch(row.id, message, row.tries + 1, interrupted=row.status == "attempting"))
     return taken
@@ -135,15 +134,8 @@ def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float)
         update(outbox).where(outbox.c.id == dispatch.id, text(OPEN_SQL)).values(status="dead", error=reason)
     )
     if changed.rowcount:
-        connection.execute(
-            insert(dead_letters).values(
-                kind="message",
-                ref=dispatch.id,
-                conversation=dispatch.message.conversation.key,
-                reason=reason,
-                at=now,
-            )
-        )
+        key = dispatch.message.conversation.key
+        write_letter(connection, "message", dispatch.id, key, reason, now)
 
 
 def _set(connection: Connection, dispatch: Dispatch, **values: object) -> None:
