@@ -7,7 +7,7 @@ folder knows its platform's wire.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from bot.types import (
     OutboundMessage,
 )
 
-__all__ = ["Adapter", "Attachment", "Capabilities", "Health", "Host", "Line", "TextUnit"]
+__all__ = ["Adapter", "Attachment", "Capabilities", "Finding", "Health", "Host", "Line", "Notes", "TextUnit"]
 
 TextUnit = Literal["characters", "utf16", "utf8"]
 
@@ -49,6 +49,8 @@ class Capabilities:
     text_unit: TextUnit = "characters"
     reply_window: float | None = None
     """Seconds after a customer's message in which the platform accepts replies; None: no limit."""
+    connection_bound: bool = False
+    """Sends only over the connection that also receives, so one process must do both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,34 @@ class Line:
 class Health:
     ok: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `teller check --online` looked at."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+    """What was found; where it isn't ok, what to do about it."""
+
+
+class Notes(Protocol):
+    """A small durable memory of one account, common to all processes: cursors, tokens, handles.
+
+    Keys have 240 characters at most. A note with a `ttl_s` is gone after so many seconds.
+    All raise StoreBusy when the database can't be reached.
+    """
+
+    async def get(self, key: str) -> str | None: ...
+
+    async def put(self, key: str, value: str, *, ttl_s: float | None = None) -> None: ...
+
+    async def add(self, key: str, value: str, *, ttl_s: float | None = None) -> bool:
+        """Put it unless there is one; True if this call put it. Exactly one of several callers wins."""
+        ...
+
+    async def drop(self, key: str) -> None: ...
 
 
 class Host(Protocol):
@@ -116,6 +146,15 @@ class Host(Protocol):
         """
         ...
 
+    def notes(self, platform: str, account: str) -> Notes:
+        """The durable memory of one account."""
+        ...
+
+    def refused(self, platform: str, reason: str) -> None:
+        """Count a request that was turned away or ignored: `reason` is a short fixed word such as
+        `bad_signature`, `stale`, `malformed`, `too_large`, `unknown_type`, `own_message`."""
+        ...
+
     async def push(self, topic: str, payload: bytes) -> None:
         """Tell all processes that run this adapter something transient (lossy)."""
         ...
@@ -137,7 +176,13 @@ class Adapter(Protocol):
     name: str
     """The platform, as in `Conversation.platform`."""
     account: str
+    """What the operator calls this account; with `name` it names the adapter in `/readyz`."""
     capabilities: Capabilities
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """All values of `Conversation.account` whose messages it delivers."""
+        ...
 
     def routes(self) -> list[web.RouteDef]:
         """HTTP routes this adapter serves, if any."""
@@ -164,6 +209,16 @@ class Adapter(Protocol):
         """
         ...
 
+    async def fetch(self, conversation: Conversation, ref: str) -> Attachment:
+        """The attachment behind an inbound part's `ref`.
+
+        Raises:
+            UnknownAttachment: it isn't there (any more).
+            AttachmentRefused: it is larger than is taken.
+            SendError: the platform can't be reached now.
+        """
+        ...
+
     async def draft(self, draft: Draft) -> None:
         """Show a growing preview; best effort, never raises for the platform's sake."""
         ...
@@ -173,3 +228,8 @@ class Adapter(Protocol):
         ...
 
     async def health(self) -> Health: ...
+
+    async def check(self, public_url: str) -> list[Finding]:
+        """Ask the platform whether tokens, scopes, callback and clock are right; changes nothing and
+        needs no `start`. `public_url` is where the platform reaches this server, or empty."""
+        ...

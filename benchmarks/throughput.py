@@ -44,7 +44,7 @@ async def teller(messages: int) -> float:
         bus, metrics, platform = MemoryBus(), Metrics(), FakePlatform()
         await platform.start(CounterHost(store, bus, live, metrics, utc_now, new_id))
         turns = Turns(store, bus, live, echo, metrics, utc_now)
-        sender = Sender(store, bus, {"fake": platform}, metrics, utc_now)
+        sender = Sender(store, bus, {(platform.name, platform.account): platform}, metrics, utc_now)
         tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
         started = time.perf_counter()
 

@@ -21,7 +21,7 @@ from adapters.web import Localized, WebAdapter, WebSettings
 from bot.answering import Answering
 from bot.bus import Bus, open_bus
 from bot.config import Config, LiveConfig
-from bot.errors import TellerError
+from bot.errors import StoreBusy, TellerError
 from bot.health import Health, health_routes
 from bot.host import CounterHost
 from bot.ids import new_id, utc_now
@@ -55,6 +55,7 @@ log = structlog.get_logger(__name__)
 
 Role = Literal["intake", "turns", "sender", "inference", "scheduler"]
 ROLES: tuple[Role, ...] = get_args(Role)
+SWEEP_S = 600.0
 PACKAGED = "gemma3-270m"
 """The base model that comes as a package."""
 
@@ -187,7 +188,8 @@ class App:
         retriever = rooms.retriever
         if retriever is None and "turns" in self.roles:
             retriever = await self._load_knowledge(stack)
-        adapters = list(rooms.adapters) if rooms.adapters is not None else make_adapters(config)
+        made = list(rooms.adapters) if rooms.adapters is not None else make_adapters(config)
+        adapters = [adapter for adapter in made if self._can_serve(adapter)]
         self.health = Health(live, self.store, retriever, adapters, self.roles, self.metrics)
         generator = await self._link_generator(stack, bus)
         host = CounterHost(self.store, bus, live, self.metrics, rooms.clock, rooms.new_id)
@@ -198,7 +200,7 @@ class App:
             stack.push_async_callback(adapter.close)
         grace = config.turns.shutdown_s / 3
         if "sender" in self.roles:
-            platforms = {adapter.name: adapter for adapter in adapters}
+            platforms = {(a.name, account): a for a in adapters for account in a.accounts}
             sender = Sender(
                 self.store, bus, platforms, self.metrics, rooms.clock, lease_s=config.turns.lease_s
             )
@@ -211,6 +213,7 @@ class App:
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
         self._work(stack, self._watch(retriever), "watch", None)
         self._work(stack, self.health.measure(), "health", None)
+        self._work(stack, self._sweep(), "sweep", None)
         await self._serve(stack, adapters, host)
         log.info(
             "counter.open",
@@ -219,6 +222,17 @@ class App:
             config=live.current.version,
             knowledge=retriever.version if retriever else "",
         )
+
+    def _can_serve(self, adapter: Adapter) -> bool:
+        """Whether an adapter belongs into this process. Raises TellerError where roles are cut wrongly."""
+        if not adapter.capabilities.connection_bound:
+            return True
+        if "intake" in self.roles and "sender" not in self.roles:
+            raise TellerError(
+                f"{adapter.name} account {adapter.account!r} sends over the connection that receives: "
+                "give this process both roles, intake and sender"
+            )
+        return "intake" in self.roles
 
     # ── rooms ──
 
@@ -290,6 +304,13 @@ class App:
                 log.error("knowledge.refused", error=str(error), still_active=retriever.version)
 
         await self.live.watch(reload_knowledge, self.stopped)
+
+    async def _sweep(self) -> None:
+        """Remove what has expired, now and then."""
+        while True:
+            with suppress(StoreBusy):
+                await self.store.sweep(now=self.rooms.clock().timestamp())
+            await asyncio.sleep(SWEEP_S)
 
     async def _serve(self, stack: AsyncExitStack, adapters: Sequence[Adapter], host: CounterHost) -> None:
         application = web.Application(client_max_size=1 << 20)

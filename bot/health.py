@@ -22,6 +22,7 @@ MEASURE_S = 2.0
 
 class AdapterHealth(Protocol):
     name: str
+    account: str
 
     async def health(self) -> Any: ...
 
@@ -68,7 +69,7 @@ class Health:
             "config": {"version": loaded.version, "error": self._live.error},
             "store": store,
             "platforms": {
-                adapter.name: {"ok": state.ok, "detail": state.detail}
+                _label(adapter): {"ok": state.ok, "detail": state.detail}
                 for adapter in self._adapters
                 for state in [await adapter.health()]
             },
@@ -115,6 +116,12 @@ class Health:
             before = counted.get(kind, 0.0)
             self._metrics.tokens.labels(kind).inc(value - before if value >= before else value)
             counted[kind] = value
+
+
+def _label(adapter: AdapterHealth) -> str:
+    """`telegram`, or `telegram/second` for further accounts."""
+    usual = adapter.account in ("default", adapter.name)
+    return adapter.name if usual else f"{adapter.name}/{adapter.account}"
 
 
 def health_routes(health: Health, metrics: Metrics) -> list[web.RouteDef]:

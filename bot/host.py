@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -19,9 +19,34 @@ from bot.store import Store, StoredFile
 from bot.turns import TURNS
 from bot.types import Conversation, InboundEvent, OutboundMessage
 
-__all__ = ["CounterHost"]
+__all__ = ["CounterHost", "StoredNotes"]
 
 log = structlog.get_logger(__name__)
+
+
+class StoredNotes:
+    """Implements `adapters.base.Notes` over the store."""
+
+    def __init__(self, store: Store, account: tuple[str, str], seconds: Callable[[], float]) -> None:
+        self._store = store
+        self._account = account
+        self._seconds = seconds
+
+    async def get(self, key: str) -> str | None:
+        return await self._store.note(self._account, key, now=self._seconds())
+
+    async def put(self, key: str, value: str, *, ttl_s: float | None = None) -> None:
+        await self._store.put_note(self._account, key, value, until=self._until(ttl_s))
+
+    async def add(self, key: str, value: str, *, ttl_s: float | None = None) -> bool:
+        until, now = self._until(ttl_s), self._seconds()
+        return await self._store.add_note(self._account, key, value, until=until, now=now)
+
+    async def drop(self, key: str) -> None:
+        await self._store.drop_note(self._account, key)
+
+    def _until(self, ttl_s: float | None) -> float | None:
+        return None if ttl_s is None else self._seconds() + ttl_s
 
 
 class CounterHost:
@@ -73,6 +98,12 @@ class CounterHost:
     async def attachment(self, conversation: Conversation, ref: str) -> Attachment:
         file = await self._store.attachment(ref, conversation)
         return Attachment(file.name, file.mime, file.data)
+
+    def notes(self, platform: str, account: str) -> StoredNotes:
+        return StoredNotes(self._store, (platform, account), self._seconds)
+
+    def refused(self, platform: str, reason: str) -> None:
+        self._metrics.intake.labels(platform, reason).inc()
 
     async def push(self, topic: str, payload: bytes) -> None:
         await self._bus.publish(f"push.{topic}", payload=payload)

@@ -30,7 +30,9 @@ __all__ = ["Platform", "Sender"]
 log = structlog.get_logger(__name__)
 
 TRIES = 6
-"""Attempts at one message before it is given up as a dead letter."""
+"""Failed attempts at one message after which it is given up as a dead letter."""
+PREVIEWS = 256
+"""Previews under way at most: one slow platform's calls must not hold up another's."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
@@ -44,13 +46,13 @@ class Platform(Protocol):
 
 
 class Sender:
-    """The sender of one process, for the platforms it has."""
+    """The sender of one process, for the (platform, account)s it has."""
 
     def __init__(
         self,
         store: Store,
         bus: Bus,
-        platforms: Mapping[str, Platform],
+        platforms: Mapping[tuple[str, str], Platform],
         metrics: Metrics,
         clock: Clock,
         *,
@@ -63,6 +65,7 @@ class Sender:
         self._metrics = metrics
         self._clock = clock
         self._lease_s = lease_s
+        self._previews: set[asyncio.Task[None]] = set()
         self._pool = Pool(
             bus,
             metrics,
@@ -81,16 +84,17 @@ class Sender:
         try:
             await self._pool.run()
         finally:
-            drafts.cancel()
-            await asyncio.gather(drafts, return_exceptions=True)
+            for task in (drafts, *self._previews):
+                task.cancel()
+            await asyncio.gather(drafts, *self._previews, return_exceptions=True)
 
     async def stop(self, grace: float) -> None:
         """Take nothing more and let the calls under way end."""
         await self._pool.stop(grace)
 
     async def _claim(self, free: int) -> list[Dispatch]:
-        platforms = list(self._platforms)
-        return await self._store.claim_sends(platforms, now=self.now(), lease_s=self._lease_s, limit=free)
+        accounts = list(self._platforms)
+        return await self._store.claim_sends(accounts, now=self.now(), lease_s=self._lease_s, limit=free)
 
     async def _show_drafts(self) -> None:
         """Previews only: without the bus there are none, and answers come all the same."""
@@ -102,17 +106,25 @@ class Sender:
     async def _show_until_lost(self) -> None:
         async with self._bus.subscribe(DRAFTS, group="senders") as hints:
             async for _, payload in hints:
-                try:
-                    draft = decode(payload, Draft)
-                    platform = self._platforms.get(draft.conversation.platform)
-                    if platform is None:
-                        continue
-                    if draft.text:
-                        await platform.draft(draft)
-                    else:
-                        await platform.typing(draft.conversation, "zh")
-                except Exception as error:  # a preview must never hurt a delivery
-                    self._metrics.errors.labels("draft", type(error).__name__).inc()
+                if len(self._previews) >= PREVIEWS:
+                    continue
+                task = asyncio.create_task(self._preview(payload))
+                self._previews.add(task)
+                task.add_done_callback(self._previews.discard)
+
+    async def _preview(self, payload: bytes) -> None:
+        try:
+            draft = decode(payload, Draft)
+            platform = self._platforms.get(_account(draft.conversation))
+            if platform is None:
+                return
+            async with asyncio.timeout(self._lease_s):
+                if draft.text:
+                    await platform.draft(draft)
+                else:
+                    await platform.typing(draft.conversation, "zh")
+        except Exception as error:  # a preview must never hurt a delivery
+            self._metrics.errors.labels("draft", type(error).__name__).inc()
 
     # ── one message ──
 
@@ -135,7 +147,7 @@ class Sender:
         try:
             # An attempt must end before its lease does, or a second one would begin beside it.
             async with asyncio.timeout(self._lease_s * 0.8):
-                delivery = await self._platforms[name].send(message)
+                delivery = await self._platforms[_account(message.conversation)].send(message)
         except TimeoutError:
             late = SendAmbiguous(f"no answer from the platform in {self._lease_s * 0.8:g} s")
             await self._not_sent(dispatch, late)
@@ -150,22 +162,30 @@ class Sender:
     async def _not_sent(self, dispatch: Dispatch, error: Exception) -> None:
         message, name = dispatch.message, dispatch.message.conversation.platform
         reason = f"{type(error).__name__}: {error}"[:500]
-        log.warning("send.failed", platform=name, outbox=dispatch.id, tries=dispatch.tries, reason=reason)
+        note = log.info if isinstance(error, RetryLater) else log.warning
+        note("send.failed", platform=name, outbox=dispatch.id, tries=dispatch.tries, reason=reason)
         self._metrics.sends.labels(name, type(error).__name__).inc()
+        perhaps_confirmed = isinstance(error, SendAmbiguous) and message.kind == "confirmation"
         if isinstance(error, RetryLater):
             # The platform asked for patience with this chat: that is no failed try of ours.
-            await self._store.send_later(dispatch, reason, at=self.now() + error.retry_after)
+            at = self.now() + error.retry_after
+            await self._store.send_later(dispatch, reason, at=at, failed=False)
         elif isinstance(error, SendRefused):
             await self._store.refused(dispatch, reason)
-        elif dispatch.tries >= TRIES or (isinstance(error, SendAmbiguous) and message.kind == "confirmation"):
+        elif dispatch.failures + 1 >= TRIES or perhaps_confirmed:
             await self._give_up(dispatch, reason)
         else:
             if not isinstance(error, SendError):
                 log.error("send.crashed", platform=name, exc_info=error)
-            pause = min(FIRST_PAUSE_S * 2 ** (dispatch.tries - 1), LONGEST_PAUSE_S)
-            await self._store.send_later(dispatch, reason, at=self.now() + pause * random.uniform(0.8, 1.2))
+            pause = min(FIRST_PAUSE_S * 2**dispatch.failures, LONGEST_PAUSE_S)
+            at = self.now() + pause * random.uniform(0.8, 1.2)
+            await self._store.send_later(dispatch, reason, at=at, failed=True)
 
     async def _give_up(self, dispatch: Dispatch, reason: str) -> None:
         await self._store.give_up_send(dispatch, reason, now=self.now())
         self._metrics.sends.labels(dispatch.message.conversation.platform, "given_up").inc()
         self._metrics.dead_letters.labels("message").inc()
+
+
+def _account(conversation: Conversation) -> tuple[str, str]:
+    return conversation.platform, conversation.account

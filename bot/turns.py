@@ -36,6 +36,9 @@ SENDS = "sends"
 """Bus topic: a message was committed to the outbox."""
 LONGEST_TURN_S = 30.0
 """Seconds a turn may take besides the model's own deadline; then it counts as failed."""
+CRASHES = 25
+"""Claims of one event that neither finished nor failed, after which it is parked: it kills its process.
+(A process that is killed for other reasons takes what it holds along, so this is generous.)"""
 APOLOGY = 99
 """Number of the apology among the replies to an event."""
 DRAFTS = "drafts"
@@ -83,6 +86,9 @@ class Turns:
     async def _guarded_turn(self, claim: Claim) -> None:
         with structlog.contextvars.bound_contextvars(correlation=claim.event.correlation_id):
             try:
+                if claim.crashes >= CRASHES:
+                    await self._park(claim, f"it ended the process {claim.crashes} times")
+                    return
                 async with self._kept_alive(claim):
                     await self._turn(claim)
             except LeaseLost:
@@ -194,4 +200,4 @@ class Turns:
     async def _release(self, claim: Claim) -> None:
         """Give an unfinished turn back at shutdown, without counting a failure."""
         with suppress(LeaseLost, StoreBusy):
-            await asyncio.shield(self._store.renew(claim, until=0.0))
+            await asyncio.shield(self._store.release(claim))

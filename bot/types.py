@@ -25,6 +25,7 @@ __all__ = [
     "File",
     "FileOut",
     "GenerateRequest",
+    "HandOver",
     "Hit",
     "Image",
     "ImageOut",
@@ -40,6 +41,7 @@ __all__ = [
     "Sender",
     "Sources",
     "Sticker",
+    "SystemEvent",
     "Text",
     "Voice",
     "decode",
@@ -49,6 +51,9 @@ __all__ = [
 Language = Literal["zh", "en"]
 EventKind = Literal["message", "command", "button", "edit", "join", "system"]
 ConversationKind = Literal["direct", "group"]
+SystemEvent = Literal["desk_taken", "desk_returned", "blocked", "unblocked"]
+"""What a platform reports besides messages: a person at the platform's own desk took the conversation
+over or gave it back; the customer blocked the bot or let it write again."""
 MessageKind = Literal["answer", "warning", "confirmation", "notice", "digest"]
 
 T = TypeVar("T")
@@ -142,7 +147,8 @@ class InboundEvent(Plain, frozen=True):
     received_at: datetime
     correlation_id: str
     value: str = ""
-    """For `button`: the pressed button's value. For `command`: the command with its slash."""
+    """For `button`: the pressed button's value. For `command`: the command with its slash (its
+    arguments are the text). For `system`: a `SystemEvent`."""
     in_reply_to: str = ""
     raw_ref: str = ""
 
@@ -211,7 +217,14 @@ class Sources(Plain, frozen=True, tag="sources"):
     citations: tuple[Citation, ...]
 
 
-OutPart = Text | Buttons | Card | ImageOut | FileOut | Sources
+class HandOver(Plain, frozen=True, tag="hand_over"):
+    """After what comes before it is shown, give the conversation to a person at the platform's own
+    desk, where it has one. Elsewhere it shows nothing."""
+
+    department: str = ""
+
+
+OutPart = Text | Buttons | Card | ImageOut | FileOut | Sources | HandOver
 
 
 class OutboundMessage(Plain, frozen=True):

@@ -17,7 +17,7 @@ from itertools import count
 
 from aiohttp import web
 
-from adapters.base import Capabilities, Health, Host
+from adapters.base import Attachment, Capabilities, Finding, Health, Host
 from bot.types import (
     Conversation,
     Delivery,
@@ -107,6 +107,10 @@ class FakePlatform:
 
     # ── the adapter ──
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return (self.account,)
+
     def routes(self) -> list[web.RouteDef]:
         return []
 
@@ -126,6 +130,14 @@ class FakePlatform:
         self.sent.append(message)
         self._replies.put_nowait(message)
         return Delivery(f"fake-{len(self.sent)}")
+
+    async def fetch(self, conversation: Conversation, ref: str) -> Attachment:
+        if self._host is None:
+            raise RuntimeError("the app isn't started")
+        return await self._host.attachment(conversation, ref)
+
+    async def check(self, public_url: str) -> list[Finding]:
+        return []
 
     async def draft(self, draft: Draft) -> None:
         self.drafts.append(draft)

@@ -14,9 +14,18 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from adapters.base import Capabilities, Health, Host
+from adapters.base import Attachment, Capabilities, Finding, Health, Host
+from adapters.common.body import BodyRefused, read_body
 from adapters.http.signature import sign, verify
-from bot.errors import QueueFull, RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
+from bot.errors import (
+    QueueFull,
+    RetryLater,
+    SendAmbiguous,
+    SendError,
+    SendRefused,
+    StoreBusy,
+    UnknownAttachment,
+)
 from bot.types import (
     Button,
     Buttons,
@@ -34,9 +43,6 @@ from bot.types import (
 )
 
 __all__ = ["HttpAdapter", "InboundMessage"]
-
-BODY_LIMIT = 1 << 20
-"""Bytes; larger requests are refused with 413."""
 
 
 class InboundMessage(msgspec.Struct, frozen=True):
@@ -86,6 +92,10 @@ class HttpAdapter:
         self._host: Host | None = None
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return (self.account,)
+
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/webhooks/http", self._receive)]
 
@@ -102,17 +112,33 @@ class HttpAdapter:
     async def health(self) -> Health:
         return Health(True)
 
+    async def check(self, public_url: str) -> list[Finding]:
+        """Whether `deliver_url` can be reached at all; a message isn't posted."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=self._timeout) as session,
+                session.head(self._deliver_url) as response,
+            ):
+                detail = f"{self._deliver_url} answers (status {response.status} to a HEAD)"
+        except (TimeoutError, aiohttp.ClientError) as error:
+            reason = str(error) or type(error).__name__
+            return [Finding("deliver_url", False, f"{self._deliver_url} can't be reached: {reason}")]
+        return [Finding("deliver_url", True, detail)]
+
+    async def fetch(self, conversation: Conversation, ref: str) -> Attachment:
+        raise UnknownAttachment("this wire carries no attachments")
+
     # ── in ──
 
     async def _receive(self, request: web.Request) -> web.Response:
-        if (request.content_length or 0) > BODY_LIMIT:
-            return _problem(413, f"at most {BODY_LIMIT} bytes are taken")
-        # A read gives what has arrived so far: the body is whole only at its end.
-        body = b""
-        async for piece in request.content.iter_any():
-            body += piece
-            if len(body) > BODY_LIMIT:
-                return _problem(413, f"at most {BODY_LIMIT} bytes are taken")
+        host = self._host
+        if host is None:
+            return _problem(503, "Teller is shutting down", retry=True)
+        try:
+            body = await read_body(request)
+        except BodyRefused as error:
+            host.refused(self.name, "too_large" if error.status == 413 else "too_slow")
+            return _problem(error.status, str(error))
         wrong = verify(
             self._secret,
             request.headers.get("X-Teller-Timestamp", ""),
@@ -121,14 +147,13 @@ class HttpAdapter:
             self._clock().timestamp(),
         )
         if wrong:
+            host.refused(self.name, "bad_signature")
             return _problem(401, wrong)
         try:
             message = msgspec.json.decode(body, type=InboundMessage)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            host.refused(self.name, "malformed")
             return _problem(400, str(error))
-        host = self._host
-        if host is None:
-            return _problem(503, "Teller is shutting down", retry=True)
         try:
             new = await host.accept(self._event(message, host), body)
         except (StoreBusy, QueueFull) as error:

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from adapters.base import Capabilities, Health, Host
+from adapters.base import Attachment, Capabilities, Finding, Health, Host
 from adapters.web.lines import line_json
 from adapters.web.messages import read_posted, to_event
 from adapters.web.page import Page
@@ -19,7 +19,7 @@ from adapters.web.session import chat_of, new_token, remember, require_same_orig
 from adapters.web.settings import WebSettings
 from adapters.web.stream import TOPIC, Push, Streams
 from adapters.web.uploads import read_upload, served
-from bot.errors import RetryLater, UnknownAttachment
+from bot.errors import RetryLater, SendError, UnknownAttachment
 from bot.types import Conversation, Delivery, Draft, Language, OutboundMessage, encode
 
 __all__ = ["Admit", "WebAdapter"]
@@ -77,6 +77,10 @@ class WebAdapter:
         self._receiving = False
         self._listener: asyncio.Task[None] | None = None
 
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return (self.account,)
+
     # ── as an adapter ────────────────────────────────────────────────────────────────────────────
 
     def routes(self) -> list[web.RouteDef]:
@@ -124,6 +128,15 @@ class WebAdapter:
         conversation = message.conversation
         await self._push(Push(conversation.account, conversation.chat, "message"))
         return Delivery(message.idempotency_key)
+
+    async def fetch(self, conversation: Conversation, ref: str) -> Attachment:
+        if self._host is None:
+            raise SendError("the web chat isn't started; call start() first")
+        return await self._host.attachment(conversation, ref)
+
+    async def check(self, public_url: str) -> list[Finding]:
+        """The web chat is this very server: there is nobody to ask."""
+        return []
 
     async def draft(self, draft: Draft) -> None:
         conversation = draft.conversation

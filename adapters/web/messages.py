@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Final
 
@@ -10,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from adapters.base import Host
+from adapters.common import body as common
 from adapters.web.lines import event_id
 from adapters.web.refusals import Refusal
 from adapters.web.settings import WebSettings
@@ -46,18 +46,12 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     Raises:
         Refusal: 413 above the limit, 408 when it trickles.
     """
-    if (request.content_length or 0) > limit:
-        raise Refusal(413, "body_too_large", limit=size(limit))
-    body = bytearray()
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    raise Refusal(413, "body_too_large", limit=size(limit))
-    except TimeoutError:
+        return await common.read_body(request, limit)
+    except common.BodyRefused as error:
+        if error.status == 413:
+            raise Refusal(413, "body_too_large", limit=size(limit)) from None
         raise Refusal(408, "too_slow") from None
-    return bytes(body)
 
 
 async def read_posted(request: web.Request, settings: WebSettings) -> tuple[Posted, bytes]:

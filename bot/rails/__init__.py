@@ -3,13 +3,14 @@
 from bot.answering import Answering
 from bot.rails.answer import AnswerRail
 from bot.rails.base import Context, Handler, Rail, chain
+from bot.rails.choices import choices
 from bot.rails.greet import greet
 from bot.rails.normalise import normalise
 from bot.rails.owner import owner
 
 __all__ = ["RAILS", "Context", "Handler", "Rail", "build_handler", "chain"]
 
-RAILS: tuple[Rail, ...] = (normalise, owner, greet)
+RAILS: tuple[Rail, ...] = (choices, normalise, owner, greet)
 """Privacy and risk rails belong between `normalise` and `owner`."""
 
 

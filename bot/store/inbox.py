@@ -16,7 +16,19 @@ from bot.errors import LeaseLost
 from bot.store.schema import NEW_SQL, conversations, dead_letters, inbox, raw_payloads
 from bot.types import Conversation, InboundEvent, decode, encode
 
-__all__ = ["Claim", "Owner", "accept", "claim", "end_leases", "fail", "fence", "finish", "park", "renew"]
+__all__ = [
+    "Claim",
+    "Owner",
+    "accept",
+    "claim",
+    "end_leases",
+    "fail",
+    "fence",
+    "finish",
+    "park",
+    "release",
+    "renew",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class Claim:
     event: InboundEvent
     tries: int
     """Failed tries so far."""
+    crashes: int
+    """Earlier claims that ended neither well nor badly: their process died."""
     lease: int
     """Fencing token."""
     owner: Owner
@@ -123,6 +137,7 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
             inbox.c.id,
             inbox.c.event,
             inbox.c.tries,
+            inbox.c.claims,
         )
         .join(inbox, inbox.c.id == conversations.c.head)
         .where(conversations.c.head.is_not(None), conversations.c.ready_at <= now)
@@ -137,6 +152,7 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
             .where(conversations.c.key == row.key)
             .values(lease=row.lease + 1, ready_at=now + lease_s)
         )
+        connection.execute(update(inbox).where(inbox.c.id == row.id).values(claims=row.claims + 1))
         event = _readable(connection, row, now)
         if event is None:
             continue
@@ -145,6 +161,7 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
                 inbox_id=row.id,
                 event=event,
                 tries=row.tries,
+                crashes=max(0, row.claims - row.tries),
                 lease=row.lease + 1,
                 owner=Owner(row.owner, row.owner_version),
                 state=decode(row.state, dict),
@@ -170,6 +187,11 @@ def _readable(connection: Connection, row: Any, now: float) -> InboundEvent | No
             .values(head=next_head(connection, row.key), ready_at=0.0)
         )
         return None
+
+
+def owner_version(connection: Connection, key: str) -> int:
+    query = select(conversations.c.owner_version).where(conversations.c.key == key)
+    return int(connection.execute(query).scalar_one())
 
 
 def change_owner(connection: Connection, key: str, owner: str) -> int:
@@ -204,6 +226,13 @@ def renew(connection: Connection, held: Claim, until: float) -> None:
     """Keep a lease while a long turn runs. Raises LeaseLost."""
     fence(connection, held)
     _set(connection, held, ready_at=until)
+
+
+def release(connection: Connection, held: Claim) -> None:
+    """Give an unfinished event back, as if it had never been claimed. Raises LeaseLost."""
+    fence(connection, held)
+    connection.execute(update(inbox).where(inbox.c.id == held.inbox_id).values(claims=inbox.c.claims - 1))
+    _set(connection, held, ready_at=0.0)
 
 
 def finish(connection: Connection, held: Claim, now: float, **changes: Any) -> None:

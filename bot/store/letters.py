@@ -60,14 +60,16 @@ def retry(connection: Connection, id: int) -> bool:
         connection.execute(
             update(outbox)
             .where(outbox.c.id == row.ref, outbox.c.status == "dead")
-            .values(status="pending", ready_at=0.0, tries=0)
+            .values(status="pending", ready_at=0.0, failures=0)
         )
     else:
         connection.execute(
             select(conversations.c.lease).where(conversations.c.key == row.conversation).with_for_update()
         )
         connection.execute(
-            update(inbox).where(inbox.c.id == row.ref, inbox.c.status == "dead").values(status="new", tries=0)
+            update(inbox)
+            .where(inbox.c.id == row.ref, inbox.c.status == "dead")
+            .values(status="new", tries=0, claims=0)
         )
         connection.execute(
             update(conversations)

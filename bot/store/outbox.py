@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, text, tuple_, update
 
 from bot.store.inbox import insert_or_ignore, write_letter
 from bot.store.schema import OPEN_SQL, conversations, outbox
@@ -31,29 +31,35 @@ class Dispatch:
     message: OutboundMessage
     tries: int
     """Which attempt this is, from 1; also the fencing token of the attempt."""
+    failures: int
+    """How many attempts before it failed or were interrupted; being told to wait is no failure."""
     interrupted: bool
     """An earlier attempt began and never reported: it may have been delivered."""
 
 
-def put(connection: Connection, messages: Sequence[OutboundMessage], owner_version: int, now: float) -> None:
-    """Queue messages. One that is there already (same idempotency key) is left as it is."""
+def put(connection: Connection, messages: Sequence[OutboundMessage], owner_version: int, now: float) -> int:
+    """Queue messages; how many were new. One that is there already (same key) is left as it is."""
+    new = 0
     for message in messages:
         values = {
             "idempotency_key": message.idempotency_key,
             "platform": message.conversation.platform,
+            "account": message.conversation.account,
             "conversation": message.conversation.key,
             "message": encode(message).decode(),
             "kind": message.kind,
             "owner_version": owner_version,
             "created_at": now,
         }
-        connection.execute(insert_or_ignore(connection, outbox, values))
+        new += connection.execute(insert_or_ignore(connection, outbox, values)).rowcount
+    return new
 
 
 def claim(
-    connection: Connection, platforms: Sequence[str], now: float, lease_s: float, limit: int
+    connection: Connection, accounts: Sequence[tuple[str, str]], now: float, lease_s: float, limit: int
 ) -> list[Dispatch]:
-    """Take up to `limit` messages to send, recording each attempt before it is made.
+    """Take up to `limit` messages to send for these (platform, account)s, recording each attempt
+    before it is made.
 
     A message of the bot's whose conversation has changed owner since is withdrawn here, so that a
     late generation never speaks over staff.
@@ -75,7 +81,7 @@ def claim(
         .where(
             text("outbox." + OPEN_SQL),
             outbox.c.ready_at <= now,
-            outbox.c.platform.in_(list(platforms)),
+            tuple_(outbox.c.platform, outbox.c.account).in_(list(accounts)),
             ~blocked,
         )
         .order_by(outbox.c.id)
@@ -87,10 +93,12 @@ def claim(
         if row.kind in ("answer", "notice") and row.owner_version != row.current_version:
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(status="withdrawn"))
             continue
+        interrupted = row.status == "attempting"
+        failures = row.failures + interrupted
         connection.execute(
             update(outbox)
             .where(outbox.c.id == row.id)
-            .values(status="attempting", tries=row.tries + 1, ready_at=now + lease_s)
+            .values(status="attempting", tries=row.tries + 1, failures=failures, ready_at=now + lease_s)
         )
         try:
             message = decode(row.message, OutboundMessage)
@@ -101,7 +109,7 @@ def claim(
             )
             write_letter(connection, "message", row.id, row.conversation, str(error), now)
             continue
-        taken.append(Dispatch(row.id, message, row.tries + 1, interrupted=row.status == "attempting"))
+        taken.append(Dispatch(row.id, message, row.tries + 1, failures, interrupted))
     return taken
 
 
@@ -119,12 +127,12 @@ def refused(connection: Connection, dispatch: Dispatch, reason: str) -> None:
     _set(connection, dispatch, status="refused", error=reason)
 
 
-def later(connection: Connection, dispatch: Dispatch, reason: str, at: float) -> None:
+def later(connection: Connection, dispatch: Dispatch, reason: str, at: float, *, failed: bool) -> None:
     """Back to pending until `at`, unless a newer attempt is under way."""
     connection.execute(
         update(outbox)
         .where(outbox.c.id == dispatch.id, outbox.c.tries == dispatch.tries, outbox.c.status == "attempting")
-        .values(status="pending", ready_at=at, error=reason)
+        .values(status="pending", ready_at=at, error=reason, failures=dispatch.failures + failed)
     )
 
 

@@ -32,11 +32,12 @@ __all__ = [
     "history",
     "inbox",
     "metadata",
+    "notes",
     "outbox",
     "raw_payloads",
 ]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a database at it needs no upgrade."""
 
 metadata = MetaData(
@@ -88,7 +89,9 @@ inbox = Table(
     Column("conversation", String(400), nullable=False),
     Column("event", Text, nullable=False),
     Column("status", String(8), nullable=False, server_default="new"),  # new | done | dead
+    # Failed tries; and how often it was claimed at all, which also counts turns that killed the process.
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("claims", Integer, nullable=False, server_default="0"),
     Column("error", Text, nullable=False, server_default=""),
     Column("received_at", Float, nullable=False),
     Column("done_at", Float),
@@ -126,12 +129,15 @@ outbox = Table(
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("idempotency_key", String(300), nullable=False, unique=True),
     Column("platform", String(40), nullable=False),
+    Column("account", String(120), nullable=False, server_default=""),
     Column("conversation", String(400), nullable=False),
     Column("message", Text, nullable=False),
     Column("kind", String(16), nullable=False),
     # pending → attempting → sent | refused | withdrawn | dead
     Column("status", String(12), nullable=False, server_default="pending"),
+    # Attempts begun (the fencing token), and how many of them failed or were interrupted.
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
     Column("ready_at", Float, nullable=False, server_default="0"),
     Column("owner_version", Integer, nullable=False),
     Column("delivery", String(300), nullable=False, server_default=""),
@@ -183,4 +189,14 @@ attachments = Table(
     Column("mime", String(100), nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("at", Float, nullable=False),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("platform", String(40), primary_key=True),
+    Column("account", String(120), primary_key=True),
+    Column("key", String(240), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("expires_at", Float, index=True),
 )

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, insert, select, text
 
 from bot.errors import QueueFull, UnknownAttachment
-from bot.store import history, inbox, letters, outbox
+from bot.store import history, inbox, letters, notes, outbox
 from bot.store.engine import make_engine, make_writing_engine, store_errors
 from bot.store.inbox import Claim
 from bot.store.letters import DeadLetter
 from bot.store.migrate import upgrade
+from bot.store.notes import Account
 from bot.store.outbox import Dispatch
 from bot.store.schema import NEW_SQL, OPEN_SQL, attachments, audit, dead_letters
 from bot.store.writer import Writer
@@ -44,6 +45,8 @@ class Outcome:
     state: dict[str, Any] | None = None
     """New conversation state; None leaves it."""
     language: str = ""
+    owner: str | None = None
+    """Who speaks from now on (empty: the bot); None leaves it."""
     audit: tuple[AuditEntry, ...] = field(default=())
 
 
@@ -115,6 +118,10 @@ class Store:
     async def renew(self, claim: Claim, *, until: float) -> None:
         await self._writer.run(lambda c: inbox.renew(c, claim, until))
 
+    async def release(self, claim: Claim) -> None:
+        """Give an unfinished event back without counting anything. Raises LeaseLost."""
+        await self._writer.run(lambda c: inbox.release(c, claim))
+
     async def complete(self, claim: Claim, outcome: Outcome, *, now: float) -> None:
         """Commit a turn: inbox done, state, history, outbox and audit in one transaction.
 
@@ -136,6 +143,8 @@ class Store:
                 changes["state"] = encode(outcome.state).decode()
             if outcome.language:
                 changes["language"] = outcome.language
+            if outcome.owner is not None and outcome.owner != claim.owner.id:
+                inbox.change_owner(connection, event.conversation.key, outcome.owner)
             inbox.finish(connection, claim, now, **changes)
 
         await self._writer.run(write)
@@ -178,9 +187,20 @@ class Store:
     # ── sending ──
 
     async def claim_sends(
-        self, platforms: Sequence[str], *, now: float, lease_s: float, limit: int
+        self, accounts: Sequence[tuple[str, str]], *, now: float, lease_s: float, limit: int
     ) -> list[Dispatch]:
-        return await self._writer.run(lambda c: outbox.claim(c, platforms, now, lease_s, limit))
+        return await self._writer.run(lambda c: outbox.claim(c, accounts, now, lease_s, limit))
+
+    async def post(self, message: OutboundMessage, *, now: float) -> None:
+        """Queue a message that no turn decided on: a digest, a notice. The same key twice is one."""
+
+        def write(connection: Connection) -> None:
+            inbox.open_conversation(connection, message.conversation, now)
+            version = inbox.owner_version(connection, message.conversation.key)
+            if outbox.put(connection, [message], version, now):
+                history.add_message(connection, message, (), now)
+
+        await self._writer.run(write)
 
     async def sent(self, dispatch: Dispatch, delivery: str, *, now: float) -> None:
         await self._writer.run(lambda c: outbox.sent(c, dispatch, delivery, now))
@@ -188,8 +208,8 @@ class Store:
     async def refused(self, dispatch: Dispatch, reason: str) -> None:
         await self._writer.run(lambda c: outbox.refused(c, dispatch, reason))
 
-    async def send_later(self, dispatch: Dispatch, reason: str, *, at: float) -> None:
-        await self._writer.run(lambda c: outbox.later(c, dispatch, reason, at))
+    async def send_later(self, dispatch: Dispatch, reason: str, *, at: float, failed: bool) -> None:
+        await self._writer.run(lambda c: outbox.later(c, dispatch, reason, at, failed=failed))
 
     async def give_up_send(self, dispatch: Dispatch, reason: str, *, now: float) -> None:
         await self._writer.run(lambda c: outbox.give_up(c, dispatch, reason, now))
@@ -224,6 +244,24 @@ class Store:
         if row is None:
             raise UnknownAttachment("there is no such file in this conversation")
         return StoredFile(row.name, row.mime, row.data)
+
+    async def note(self, account: Account, key: str, *, now: float) -> str | None:
+        return await self._read(lambda c: notes.get(c, account, key, now))
+
+    async def put_note(self, account: Account, key: str, value: str, *, until: float | None) -> None:
+        await self._writer.run(lambda c: notes.put(c, account, key, value, until))
+
+    async def add_note(
+        self, account: Account, key: str, value: str, *, until: float | None, now: float
+    ) -> bool:
+        return await self._writer.run(lambda c: notes.add(c, account, key, value, until, now))
+
+    async def drop_note(self, account: Account, key: str) -> None:
+        await self._writer.run(lambda c: notes.drop(c, account, key))
+
+    async def sweep(self, *, now: float) -> None:
+        """Remove what has expired."""
+        await self._writer.run(lambda c: notes.sweep(c, now))
 
     # ── operators ──
 

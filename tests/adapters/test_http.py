@@ -19,7 +19,7 @@ from adapters.http import HttpAdapter
 from adapters.http.signature import sign, verify
 from bot.errors import QueueFull, RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
 from bot.types import Button, Buttons, Card, Citation, Sources, Text
-from tests.adapters.web_host import MemoryHost
+from tests.adapters.host import MemoryHost
 from tests.make import message
 
 SECRET = "a very secret secret"

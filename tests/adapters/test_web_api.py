@@ -13,7 +13,8 @@ from yarl import URL
 from adapters.web import COOKIE, WebAdapter, chat_of
 from bot.errors import QueueFull, RetryLater, StoreBusy
 from bot.types import Button, Buttons, Citation, Conversation, Image, Sources, Text
-from tests.adapters.web_host import SETTINGS, MemoryHost, Served, message, serve
+from tests.adapters.host import MemoryHost
+from tests.adapters.web_host import SETTINGS, Served, message, serve
 
 SMALL = replace(SETTINGS, body_limit_bytes=2048, upload_limit_bytes=4096)
 
@@ -282,7 +283,7 @@ async def test_an_unforeseen_failure_tells_nothing(
     assert "secret" not in await response.text()
     assert "my words" not in caplog.text
     assert "RuntimeError" in caplog.text
-    assert "web_host.py" in caplog.text
+    assert "host.py" in caplog.text
 
 
 async def test_a_customer_who_sends_too_fast_waits() -> None:

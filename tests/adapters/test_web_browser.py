@@ -25,7 +25,8 @@ from playwright.async_api import (
 from adapters.web import WebAdapter
 from bot.errors import StoreBusy
 from bot.types import Button, Buttons, Card, Citation, Conversation, Draft, File, Image, Sources
-from tests.adapters.web_host import SETTINGS, MemoryHost, Served, message, serve
+from tests.adapters.host import MemoryHost
+from tests.adapters.web_host import SETTINGS, Served, message, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGS = [

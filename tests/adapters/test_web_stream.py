@@ -15,8 +15,9 @@ import pytest
 from adapters.web import WebAdapter
 from bot.errors import StoreBusy
 from bot.types import Draft
+from tests.adapters.host import MemoryHost
 from tests.adapters.test_web_api import browser, conversation_of
-from tests.adapters.web_host import SETTINGS, MemoryHost, Served, message, serve
+from tests.adapters.web_host import SETTINGS, Served, message, serve
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from adapters.web import WebAdapter
 from adapters.web.sniff import sniff
 from adapters.web.uploads import safe_name
 from bot.errors import StoreBusy
+from tests.adapters.host import MemoryHost
 from tests.adapters.test_web_api import browser, refusal
-from tests.adapters.web_host import SETTINGS, MemoryHost, Served, serve
+from tests.adapters.web_host import SETTINGS, Served, serve
 
 LIMIT = 64 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from bot.config import Config
 from bot.config.models import Localised
 from bot.locales import LANGUAGES, catalogue, say
-from bot.rails import Context, chain
+from bot.rails import RAILS, Context, chain
+from bot.rails.base import reply
+from bot.rails.choices import choices
 from bot.rails.greet import greet
 from bot.rails.normalise import clean, detect_language, normalise
 from bot.rails.owner import owner
 from bot.store import Outcome, Owner
-from bot.types import File, Image, InboundEvent, Location, Sticker, Voice
+from bot.types import Button, Buttons, File, Image, InboundEvent, Location, Sticker, Text, Voice
 from tests.make import event
 
 CONFIG = Config()
@@ -156,3 +158,98 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
         ]
         assert blanks[0] == blanks[1], key
     assert "24" in say("unknown", "en", hotline="1")
+
+
+# ── choices by number or words ──
+
+CHOICES = (Button("挂失", "kb:lost"), Button("开户", "kb:open"))
+MENU = Outcome(messages=(reply(event("x"), "zh", Text("您想问的是？"), Buttons(CHOICES)),))
+
+
+async def choose(text: str, state: dict[str, object], **context: object) -> InboundEvent:
+    """The event that comes out of the choices rail."""
+    seen: list[InboundEvent] = []
+
+    async def last(incoming: InboundEvent, _context: Context) -> Outcome:
+        seen.append(incoming)
+        return Outcome()
+
+    await choices(last, event(text), Context(CONFIG, state=state, **context))  # type: ignore[arg-type]
+    return seen[0]
+
+
+async def offered() -> dict[str, object]:
+    async def menu(_event: InboundEvent, _context: Context) -> Outcome:
+        return MENU
+
+    outcome = await choices(menu, event("?"), Context(CONFIG, state={"other": 1}))
+    assert outcome.state is not None
+    assert outcome.state["other"] == 1
+    return outcome.state
+
+
+@pytest.mark.parametrize(
+    "text", ["2", "２", "2.", "第2个", "第二个", "选2", "二", "Option 2", "#2", "开户", " 开户 "]
+)
+async def test_a_number_or_the_words_of_a_choice_press_it(text: str) -> None:
+    pressed = await choose(text, await offered())
+    assert (pressed.kind, pressed.value, pressed.text) == ("button", "kb:open", "开户")
+
+
+@pytest.mark.parametrize("text", ["3", "0", "22", "2元", "2个账户怎么开", "我要开户", "", "2" * 5000])
+async def test_what_is_no_choice_stays_a_message(text: str) -> None:
+    said = await choose(text, await offered())
+    assert (said.kind, said.text) == ("message", text)
+
+
+async def test_a_number_without_an_offer_or_to_staff_stays_a_message() -> None:
+    assert (await choose("2", {})).kind == "message"
+    assert (await choose("2", await offered(), owner=Owner("staff:1", 1))).kind == "message"
+
+
+async def test_the_next_answer_without_choices_ends_the_offer() -> None:
+    async def plain(incoming: InboundEvent, _context: Context) -> Outcome:
+        return Outcome(messages=(reply(incoming, "zh", Text("好")),))
+
+    outcome = await choices(plain, event("谢谢"), Context(CONFIG, state=await offered()))
+    assert outcome.state is not None
+    assert outcome.state["choices"] == []
+
+
+async def test_a_say_choice_picked_by_number_is_a_message_like_any_other() -> None:
+    last = Answers()
+    handler = chain(RAILS, last)
+    state = {"choices": [["转账多久到账？", "say:转账多久到账？"]]}
+    await handler(event("1"), Context(CONFIG, state=state))
+    assert last.asked[0].text == "转账多久到账?"
+
+
+# ── what platforms report ──
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "after"),
+    [
+        ("desk_taken", "", "desk:zhang"),
+        ("desk_returned", "desk:zhang", ""),
+        ("desk_returned", "staff:li", None),
+        ("blocked", "", None),
+        ("unblocked", "desk:zhang", None),
+    ],
+)
+async def test_the_platform_s_desk_takes_over_and_gives_back(
+    value: str, before: str, after: str | None
+) -> None:
+    report = event("", chat="zhang", kind="system", value=value)
+    outcome, asked = await run(report, owner=Owner(before, 1))
+    assert (outcome.owner, asked, outcome.messages) == (after, [], ())
+    [entry] = outcome.audit
+    assert entry.kind == f"system.{value}"
+
+
+async def test_an_unknown_command_is_answered_and_one_with_words_is_a_question() -> None:
+    outcome, asked = await run(event("", kind="command", value="/dance"))
+    assert asked == []
+    assert "/dance" in outcome.messages[0].text
+    _, [context] = await run(event("转账多久到账", kind="command", value="/ask"))
+    assert context.text == "转账多久到账"

@@ -8,15 +8,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import text as sqlalchemy_text
 
 from bot.errors import LeaseLost, QueueFull, StoreBusy, StoreError, UnknownAttachment
-from bot.store import AuditEntry, Outcome, Store, StoredFile
+from bot.store import AuditEntry, Outcome, Owner, Store, StoredFile
+from bot.store.migrate import MIGRATIONS
 from bot.store.schema import metadata
-from bot.types import Exchange
+from bot.types import Exchange, encode
 from tests.make import T0, conversation, event, message
 
 KEY = conversation().key
@@ -82,7 +86,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_is_fenced_o
     with pytest.raises(LeaseLost):
         await store.complete(slow, Outcome(messages=(message("late"),)), now=T0 + 12)
     await store.complete(quick, Outcome(messages=(message("once"),)), now=T0 + 12)
-    sends = await store.claim_sends(["fake"], now=T0 + 12, lease_s=30, limit=10)
+    sends = await store.claim_sends([("fake", "test")], now=T0 + 12, lease_s=30, limit=10)
     assert [d.message.text for d in sends] == ["once"]
     with pytest.raises(LeaseLost):
         await store.fail(slow, "x", retry_at=T0)
@@ -155,28 +159,28 @@ async def put(store: Store, *messages: object, id: str = "e1") -> None:
 
 async def test_messages_of_a_conversation_leave_one_after_the_other(store: Store) -> None:
     await put(store, message("1"), message("2"))
-    [first] = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=10)
+    [first] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=10)
     assert first.message.text == "1"
-    assert await store.claim_sends(["fake"], now=T0, lease_s=30, limit=10) == []
+    assert await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=10) == []
     await store.sent(first, "m1", now=T0)
-    [second] = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=10)
+    [second] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=10)
     assert second.message.text == "2"
 
 
 async def test_only_messages_of_the_own_platforms_are_claimed(store: Store) -> None:
     await put(store, message("1"))
-    assert await store.claim_sends(["slack"], now=T0, lease_s=30, limit=10) == []
+    assert await store.claim_sends([("slack", "test")], now=T0, lease_s=30, limit=10) == []
 
 
 async def test_an_interrupted_attempt_is_claimed_again_and_says_so(store: Store) -> None:
     await put(store, message("1"))
-    [first] = await store.claim_sends(["fake"], now=T0, lease_s=10, limit=10)
+    [first] = await store.claim_sends([("fake", "test")], now=T0, lease_s=10, limit=10)
     assert not first.interrupted
-    [again] = await store.claim_sends(["fake"], now=T0 + 10, lease_s=10, limit=10)
+    [again] = await store.claim_sends([("fake", "test")], now=T0 + 10, lease_s=10, limit=10)
     assert again.interrupted
     # The slow first attempt reports at last: a later pause for the second must not undo "sent".
     await store.sent(first, "m1", now=T0)
-    await store.send_later(again, "x", at=T0)
+    await store.send_later(again, "x", at=T0, failed=True)
     assert (await store.depths()).outbox == 0
 
 
@@ -192,20 +196,20 @@ async def test_the_same_message_is_queued_once(store: Store) -> None:
 
 async def test_a_message_that_is_given_up_can_be_retried_by_hand(store: Store) -> None:
     await put(store, message("1"))
-    [dispatch] = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=1)
+    [dispatch] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
     await store.give_up_send(dispatch, "no", now=T0)
     assert (await store.depths()).outbox == 0
     [letter] = await store.letters()
     await store.retry_letter(letter.id)
-    [again] = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=1)
+    [again] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
     assert again.message.text == "1"
 
 
 async def test_a_bot_answer_is_withdrawn_when_staff_took_over_meanwhile(store: Store) -> None:
     await put(store, message("answer"), message("mind the scam", kind="warning"))
     await store.set_owner(conversation(), "staff-1", now=T0)
-    sends = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=10)
-    sends += await store.claim_sends(["fake"], now=T0, lease_s=30, limit=10)
+    sends = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=10)
+    sends += await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=10)
     assert [d.message.text for d in sends] == ["mind the scam"]
 
 
@@ -215,7 +219,7 @@ async def test_the_transcript_shows_what_was_released_and_what_still_waits(store
     await accept(store, event("问二", id="e2"))
     lines = await store.transcript(KEY, limit=10)
     assert [(r.role, r.key) for r in lines] == [("customer", "e1"), ("customer", "e2")]
-    [dispatch] = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=1)
+    [dispatch] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
     lines = await store.transcript(KEY, limit=10)
     assert [r.role for r in lines] == ["customer", "bot", "customer"]
     [(number, sent)] = await store.released(KEY, after=0)
@@ -236,10 +240,10 @@ async def test_leases_of_a_dead_process_end_at_once_on_recovery(store: Store) ->
     await put(store, message("1"))
     await accept(store, event(id="e2"))
     held = await claim_one(store)
-    await store.claim_sends(["fake"], now=T0, lease_s=30, limit=1)
+    await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
     await store.recover()
     assert (await claim_one(store)).event.event_id == "e2"
-    [dispatch] = await store.claim_sends(["fake"], now=T0, lease_s=30, limit=1)
+    [dispatch] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
     assert dispatch.interrupted
     with pytest.raises(LeaseLost):
         await store.complete(held, Outcome(), now=T0)
@@ -344,3 +348,127 @@ async def test_a_closed_store_refuses(store_url: str) -> None:
     await store.close()
     with pytest.raises(StoreBusy):
         await accept(store, event())
+
+
+# ── notes ──
+
+SLACK = ("slack", "default")
+
+
+async def test_a_note_is_kept_per_account_and_expires(store: Store) -> None:
+    await store.put_note(SLACK, "token", "a", until=T0 + 10)
+    await store.put_note(("slack", "other"), "token", "b", until=None)
+    assert await store.note(SLACK, "token", now=T0 + 9.9) == "a"
+    assert await store.note(SLACK, "token", now=T0 + 10) is None
+    await store.put_note(SLACK, "token", "c", until=None)
+    assert await store.note(SLACK, "token", now=T0 + 1e9) == "c"
+    await store.drop_note(SLACK, "token")
+    assert await store.note(SLACK, "token", now=T0) is None
+    assert await store.note(("slack", "other"), "token", now=T0) == "b"
+
+
+async def test_exactly_one_of_many_adds_a_note(store: Store) -> None:
+    async def add(who: int) -> bool:
+        return await store.add_note(SLACK, "draft", str(who), until=T0 + 10, now=T0)
+
+    won = await asyncio.gather(*(add(who) for who in range(20)))
+    assert won.count(True) == 1
+    assert await store.note(SLACK, "draft", now=T0) == str(won.index(True))
+    # A dead one makes room again.
+    assert await store.add_note(SLACK, "draft", "later", until=None, now=T0 + 10)
+
+
+async def test_the_sweep_removes_only_what_has_expired(store: Store) -> None:
+    await store.put_note(SLACK, "old", "x", until=T0 - 1)
+    await store.put_note(SLACK, "new", "x", until=T0 + 1)
+    await store.put_note(SLACK, "kept", "x", until=None)
+    await store.sweep(now=T0)
+    found = [await store.note(SLACK, key, now=T0 - 2) for key in ("old", "new", "kept")]
+    assert found == [None, "x", "x"]
+
+
+# ── accounts and failures ──
+
+
+async def test_messages_wait_for_a_sender_of_their_own_account(store: Store) -> None:
+    await store.post(message("一", key="k1"), now=T0)
+    assert await store.claim_sends([("fake", "other")], now=T0, lease_s=30, limit=10) == []
+    [dispatch] = await store.claim_sends([("fake", "other"), ("fake", "test")], now=T0, lease_s=30, limit=10)
+    assert dispatch.message.text == "一"
+
+
+async def test_being_told_to_wait_is_no_failure_but_an_interruption_is(store: Store) -> None:
+    await store.post(message("一"), now=T0)
+    counted = []
+    for failed in (False, False, True):
+        [dispatch] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
+        counted.append((dispatch.tries, dispatch.failures))
+        await store.send_later(dispatch, "x", at=T0, failed=failed)
+    [dispatch] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
+    counted.append((dispatch.tries, dispatch.failures))
+    [dispatch] = await store.claim_sends([("fake", "test")], now=T0 + 31, lease_s=30, limit=1)
+    counted.append((dispatch.tries, dispatch.failures))
+    assert counted == [(1, 0), (2, 0), (3, 0), (4, 1), (5, 2)]
+
+
+async def test_a_posted_message_is_queued_once_and_stands_in_the_transcript(store: Store) -> None:
+    for _ in range(2):
+        await store.post(message("日报", key="digest-1", kind="digest"), now=T0)
+    assert len(await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=10)) == 1
+    rows = await store.transcript(conversation().key, limit=10)
+    assert [row.key for row in rows] == ["digest-1"]
+
+
+async def test_claims_that_end_in_neither_way_are_counted_and_released_ones_aren_t(store: Store) -> None:
+    await store.accept(event("一"), b"", queue_limit=10, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=10, limit=1)
+    await store.release(claim)
+    [claim] = await store.claim(now=T0, lease_s=10, limit=1)
+    assert claim.crashes == 0
+    [claim] = await store.claim(now=T0 + 11, lease_s=10, limit=1)
+    assert claim.crashes == 1
+    await store.fail(claim, "x", retry_at=T0 + 12)
+    [claim] = await store.claim(now=T0 + 13, lease_s=10, limit=1)
+    assert (claim.tries, claim.crashes) == (1, 1)
+
+
+async def test_a_turn_can_change_who_speaks(store: Store) -> None:
+    await store.accept(event("一"), b"", queue_limit=10, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=10, limit=1)
+    await store.complete(claim, Outcome(owner="desk:zhang"), now=T0)
+    await store.accept(event("二"), b"", queue_limit=10, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=10, limit=1)
+    assert claim.owner == Owner("desk:zhang", 1)
+    await store.complete(claim, Outcome(owner="desk:zhang"), now=T0)
+    await store.accept(event("三"), b"", queue_limit=10, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=10, limit=1)
+    assert claim.owner.version == 1
+
+
+async def test_a_database_of_the_first_version_keeps_its_messages(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        old = message("旧", key="k1")
+        connection.execute(
+            sqlalchemy_text(
+                "INSERT INTO outbox (idempotency_key, platform, conversation, message, kind, owner_version, "
+                "created_at) VALUES ('k1', 'fake', :conversation, :message, 'answer', 0, 0)"
+            ),
+            {"conversation": old.conversation.key, "message": encode(old).decode()},
+        )
+        connection.execute(
+            sqlalchemy_text(
+                "INSERT INTO conversations (key, conversation, created_at) VALUES (:key, '{}', 0)"
+            ),
+            {"key": old.conversation.key},
+        )
+    engine.dispose()
+    store = await Store.open(f"sqlite:///{path}")
+    [dispatch] = await store.claim_sends([("fake", "test")], now=T0, lease_s=30, limit=1)
+    assert dispatch.message == old
+    await store.close()

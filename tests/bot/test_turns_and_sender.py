@@ -17,9 +17,9 @@ from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused
 from bot.host import CounterHost
 from bot.metrics import Metrics
 from bot.rails.base import Context, reply
-from bot.sender import Sender
+from bot.sender import TRIES, Sender
 from bot.store import Outcome, Store
-from bot.turns import Turns
+from bot.turns import CRASHES, Turns
 from bot.types import InboundEvent, Text
 from tests.conftest import eventually
 from tests.make import NOON
@@ -59,7 +59,7 @@ class Bench:
     async def working(self, handler: Callable[..., object] = echo) -> AsyncIterator[Bench]:
         await self.platform.start(self.host)
         turns = Turns(self.store, self.bus, self.live, handler, self.metrics, self.clock)  # type: ignore[arg-type]
-        sender = Sender(self.store, self.bus, {"fake": self.platform}, self.metrics, self.clock)
+        sender = Sender(self.store, self.bus, {("fake", "test"): self.platform}, self.metrics, self.clock)
         tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
         await asyncio.sleep(0)
         yield self
@@ -328,3 +328,45 @@ async def test_a_turn_longer_than_its_lease_keeps_it(bench: Bench) -> None:
         await bench.platform.say("1")
         assert await bench.texts(1) == ["re: 1"]
     assert runs == [1]
+
+
+async def test_an_event_that_keeps_killing_its_process_is_parked(bench: Bench) -> None:
+    await bench.platform.start(bench.host)
+    await bench.platform.say("deadly")
+    for _ in range(CRASHES):
+        assert await bench.store.claim(now=bench.clock().timestamp(), lease_s=10, limit=1)
+        bench.clock.forward(11)
+    async with bench.working():
+        assert "re:" not in (await bench.platform.reply()).text
+        await bench.platform.say("next")
+        assert await bench.texts(1) == ["re: next"]
+    assert await bench.open_letters() == 1
+
+
+async def test_any_number_of_pauses_gives_no_message_up(bench: Bench) -> None:
+    bench.platform.failures.extend(RetryLater("slow", 60.0) for _ in range(TRIES * 2))
+    async with bench.working():
+        await bench.platform.say("hello")
+        for tries in range(1, TRIES * 2 + 1):
+            await bench.recorded(f"outbox WHERE status = 'pending' AND tries = {tries}")
+            bench.clock.forward(61)
+        assert await bench.texts(1) == ["re: hello"]
+
+
+async def test_a_slow_preview_holds_up_nothing(bench: Bench) -> None:
+    hanging = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        await hanging.wait()
+
+    bench.platform.typing = hang  # type: ignore[method-assign]
+    bench.platform.draft = hang  # type: ignore[method-assign]
+
+    async def drafting(event: InboundEvent, context: Context) -> Outcome:
+        await context.show("so far")
+        return await echo(event, context)
+
+    async with bench.working(drafting):
+        for number in range(3):
+            await bench.platform.say(str(number), chat=str(number))
+        assert sorted(await bench.texts(3)) == ["re: 0", "re: 1", "re: 2"]

@@ -1,0 +1,1 @@
+"""What several platforms' adapters share: splitting, degrading, pacing, drafts, steps, bodies."""

@@ -1,0 +1,131 @@
+"""From an `OutboundMessage` to the blocks that a platform shows: here everything degrades.
+
+A block is a text with its sources and buttons, a card, a picture or a file. What the platform lacks
+has become text: a card its lines, buttons numbered choices (the core understands a bare number as
+the choice), a picture its description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adapters.base import Capabilities
+from bot.locales import say
+from bot.types import (
+    Button,
+    Buttons,
+    Card,
+    Citation,
+    FileOut,
+    HandOver,
+    ImageOut,
+    Language,
+    OutboundMessage,
+    Sources,
+    Text,
+)
+
+__all__ = ["Block", "blocks", "card_text", "footnote", "numbered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One thing to show. Either `text` (with `sources` and `buttons`), or exactly one of the rest."""
+
+    text: str = ""
+    sources: tuple[Citation, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    """Empty where the platform has none: they are numbered choices in `text` then."""
+    card: Card | None = None
+    attachment: ImageOut | FileOut | None = None
+    hand_over: HandOver | None = None
+
+    def plain(self, language: Language) -> str:
+        """The text with its sources as a footnote."""
+        return _paragraphs(self.text, footnote(self.sources, language))
+
+
+def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
+    """What to show, in order. Neighbouring texts, sources and buttons share one block."""
+    made: list[Block] = []
+    open_text = False
+    offered = 0
+
+    def text(block: Block) -> None:
+        nonlocal open_text
+        if not open_text:
+            made.append(Block())
+            open_text = True
+        last = made[-1]
+        made[-1] = replace(
+            last,
+            text=_paragraphs(last.text, block.text),
+            sources=last.sources + block.sources,
+            buttons=last.buttons + block.buttons,
+        )
+
+    def choices(prompt: str, buttons: Sequence[Button]) -> None:
+        nonlocal offered
+        if capabilities.buttons:
+            text(Block(prompt, buttons=tuple(buttons)))
+        else:
+            text(Block(_paragraphs(prompt, numbered(buttons, first=offered + 1), gap="\n")))
+        offered += len(buttons)
+
+    def alone(block: Block) -> None:
+        nonlocal open_text
+        made.append(block)
+        open_text = False
+
+    for part in message.parts:
+        match part:
+            case Text():
+                text(Block(part.text))
+            case Sources():
+                text(Block(sources=part.citations))
+            case Buttons():
+                choices(part.prompt, part.choices)
+            case Card() if capabilities.cards:
+                alone(Block(card=part))
+            case Card():
+                choices(card_text(part), part.buttons)
+            case ImageOut() if capabilities.images:
+                alone(Block(attachment=part))
+            case FileOut() if capabilities.files:
+                alone(Block(attachment=part))
+            case ImageOut():
+                text(Block(say("shown.image", message.language, what=part.alt)))
+            case FileOut():
+                text(Block(say("shown.file", message.language, what=part.name)))
+            case HandOver():
+                alone(Block(hand_over=part))
+    return [block for block in made if block != Block()]
+
+
+def numbered(choices: Sequence[Button], *, first: int = 1) -> str:
+    """Buttons as lines that a customer answers by number, which runs through a whole message."""
+    return "\n".join(f"{number}. {button.label}" for number, button in enumerate(choices, first))
+
+
+def card_text(card: Card) -> str:
+    """A card's title, fields, text and link as lines, without its buttons."""
+    fields = [f"{name}：{value}" if _wide(name) else f"{name}: {value}" for name, value in card.fields]
+    return "\n".join(line for line in (card.title, *fields, card.text, card.uri) if line)
+
+
+def footnote(sources: Sequence[Citation], language: Language) -> str:
+    """The line under an answer that names what it stands on; empty without sources."""
+    if not sources:
+        return ""
+    titles = [f"《{s.title}》" if language == "zh" else s.title for s in sources]
+    colon, comma = ("：", "") if language == "zh" else (": ", "; ")
+    return say("sources", language) + colon + comma.join(titles)
+
+
+def _wide(text: str) -> bool:
+    return any("\u2e80" <= c <= "\u9fff" for c in text)
+
+
+def _paragraphs(*texts: str, gap: str = "\n\n") -> str:
+    return gap.join(text for text in texts if text)

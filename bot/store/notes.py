@@ -1,0 +1,54 @@
+"""Notes: what adapters must remember across processes and restarts, such as cursors and tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, select, update
+
+from bot.store.inbox import insert_or_ignore
+from bot.store.schema import notes
+
+__all__ = ["Account", "add", "drop", "get", "put", "sweep"]
+
+Account = tuple[str, str]
+"""(platform, account)"""
+
+
+def get(connection: Connection, account: Account, key: str, now: float) -> str | None:
+    row = connection.execute(select(notes.c.value, notes.c.expires_at).where(_is(account, key))).first()
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
+        return None
+    return str(row.value)
+
+
+def put(connection: Connection, account: Account, key: str, value: str, until: float | None) -> None:
+    values = _values(account, key, value, until)
+    if not connection.execute(insert_or_ignore(connection, notes, values)).rowcount:
+        connection.execute(update(notes).where(_is(account, key)).values(value=value, expires_at=until))
+
+
+def add(
+    connection: Connection, account: Account, key: str, value: str, until: float | None, now: float
+) -> bool:
+    """Put it unless a living one is there; True if it was put."""
+    connection.execute(delete(notes).where(_is(account, key), notes.c.expires_at <= now))
+    return bool(
+        connection.execute(insert_or_ignore(connection, notes, _values(account, key, value, until))).rowcount
+    )
+
+
+def drop(connection: Connection, account: Account, key: str) -> None:
+    connection.execute(delete(notes).where(_is(account, key)))
+
+
+def sweep(connection: Connection, now: float) -> None:
+    connection.execute(delete(notes).where(notes.c.expires_at <= now))
+
+
+def _values(account: Account, key: str, value: str, until: float | None) -> dict[str, Any]:
+    return {"platform": account[0], "account": account[1], "key": key, "value": value, "expires_at": until}
+
+
+def _is(account: Account, key: str) -> Any:
+    return and_(notes.c.platform == account[0], notes.c.account == account[1], notes.c.key == key)
