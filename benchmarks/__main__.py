@@ -11,6 +11,7 @@ from pathlib import Path
 RUNS = {
     "throughput": ["benchmarks.throughput"],
     "counter": ["benchmarks.counter"],
+    "webhooks": ["benchmarks.webhooks"],
     "generation": ["benchmarks.generation", "--cache", "data/cache/models"],
 }
 

@@ -16,11 +16,10 @@ import structlog
 from aiohttp import web
 
 from adapters.base import Adapter
-from adapters.http import HttpAdapter
-from adapters.web import Localized, WebAdapter, WebSettings
+from bot.accounts import make_adapters
 from bot.answering import Answering
 from bot.bus import Bus, open_bus
-from bot.config import Config, LiveConfig
+from bot.config import LiveConfig
 from bot.errors import StoreBusy, TellerError
 from bot.health import Health, health_routes
 from bot.host import CounterHost
@@ -44,7 +43,6 @@ __all__ = [
     "App",
     "Role",
     "Rooms",
-    "make_adapters",
     "make_guard",
     "make_retriever",
     "make_worker",
@@ -70,32 +68,6 @@ class Rooms:
     guard: Guard | None = None
     clock: Clock = utc_now
     new_id: Ids = field(default=new_id)
-
-
-def make_adapters(config: Config) -> list[Adapter]:
-    """One adapter for each enabled platform."""
-    adapters: list[Adapter] = []
-    bank, page, http = config.bank, config.platforms.web, config.platforms.http
-    if page.enabled:
-        settings = WebSettings(
-            bank_name=Localized(bank.name.zh, bank.name.en),
-            greeting=Localized(bank.greeting.zh, bank.greeting.en),
-            suggestions=[Localized(s.zh, s.en) for s in bank.suggestions],
-            upload_limit_bytes=int(page.upload_limit_mb * 1024 * 1024),
-            body_limit_bytes=page.body_limit_kb * 1024,
-            secure_cookies=page.secure_cookies,
-        )
-        adapters.append(WebAdapter(settings))
-    if http.enabled:
-        adapters.append(
-            HttpAdapter(
-                http.secret.get_secret_value(),
-                str(http.deliver_url),
-                account=http.account,
-                timeout_s=http.timeout_s,
-            )
-        )
-    return adapters
 
 
 def make_retriever(live: LiveConfig) -> KnowledgeRetriever:

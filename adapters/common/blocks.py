@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from adapters.base import Capabilities
 from bot.locales import say
 from bot.types import (
@@ -86,8 +88,11 @@ def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
                 text(Block(sources=part.citations))
             case Buttons():
                 choices(part.prompt, part.choices)
-            case Card() if capabilities.cards:
+            case Card() if capabilities.cards and capabilities.buttons:
                 alone(Block(card=part))
+            case Card() if capabilities.cards:
+                alone(Block(card=msgspec.structs.replace(part, buttons=())))
+                choices("", part.buttons)
             case Card():
                 choices(card_text(part), part.buttons)
             case ImageOut() if capabilities.images:
@@ -95,7 +100,7 @@ def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
             case FileOut() if capabilities.files:
                 alone(Block(attachment=part))
             case ImageOut():
-                text(Block(say("shown.image", message.language, what=part.alt)))
+                text(Block(say("shown.image", message.language, what=part.alt).rstrip()))
             case FileOut():
                 text(Block(say("shown.file", message.language, what=part.name)))
             case HandOver():
@@ -118,7 +123,8 @@ def footnote(sources: Sequence[Citation], language: Language) -> str:
     """The line under an answer that names what it stands on; empty without sources."""
     if not sources:
         return ""
-    titles = [f"《{s.title}》" if language == "zh" else s.title for s in sources]
+    # Two sections of one document are one source to a reader.
+    titles = list(dict.fromkeys(f"《{s.title}》" if language == "zh" else s.title for s in sources))
     colon, comma = ("：", "") if language == "zh" else (": ", "; ")
     return say("sources", language) + colon + comma.join(titles)
 
@@ -128,4 +134,4 @@ def _wide(text: str) -> bool:
 
 
 def _paragraphs(*texts: str, gap: str = "\n\n") -> str:
-    return gap.join(text for text in texts if text)
+    return gap.join(text for text in texts if text.strip())

@@ -14,7 +14,7 @@ READ_S = 60.0
 
 
 class BodyRefused(Exception):
-    """The body is too large (413) or came too slowly (408)."""
+    """The body is too large (413), came too slowly or broke off (408), or can't be unpacked (400)."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -25,7 +25,8 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
     """The whole body.
 
     Raises:
-        BodyRefused: 413 above `limit` bytes, 408 when it isn't there in a minute.
+        BodyRefused: 413 above `limit` bytes (unpacked), 408 when it isn't there in a minute or breaks
+            off, 400 when it isn't in the `Content-Encoding` it claims.
     """
     if (request.content_length or 0) > limit:
         raise BodyRefused(413, f"at most {limit} bytes are taken")
@@ -39,4 +40,8 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
                     raise BodyRefused(413, f"at most {limit} bytes are taken")
     except TimeoutError:
         raise BodyRefused(408, f"the body wasn't there after {READ_S:.0f} s") from None
+    except ConnectionError:
+        raise BodyRefused(408, "the connection ended before the body did") from None
+    except web.RequestPayloadError:
+        raise BodyRefused(400, "the body isn't in its Content-Encoding") from None
     return bytes(body)

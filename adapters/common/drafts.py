@@ -5,6 +5,11 @@
 
 Which process gets a draft is chance, so the first to note a key shows it and others let it be; the
 process that sends the final message, this one or another, finds the handle in the notes.
+
+Two notes keep them apart. `draft:KEY` is `busy|HANDLE` while a call is under way and `idle|HANDLE`
+otherwise; only the process that shows the draft changes it. `draft-end:KEY` is there once the final
+message is on its way. The one writes `busy` before it looks for the end, the other writes the end
+before it looks for `busy`; so no preview lands on a final message.
 """
 
 from __future__ import annotations
@@ -27,9 +32,9 @@ log = structlog.get_logger(__name__)
 LONGEST_S = 600.0
 """A draft whose final message never comes is forgotten after so many seconds."""
 OPENING_S = 5.0
-"""How long a final message waits for another process that is opening its draft at this moment."""
+"""How long a final message waits for a call for its draft that is under way at this moment."""
 REMEMBERED = 4096
-"""Finished keys remembered, so that a draft that comes late isn't shown after its final message."""
+"""Past keys remembered, so that a draft that comes late isn't shown after its final message."""
 
 Open = Callable[[Draft], Awaitable[str]]
 """Shows a draft's first text; returns a handle by which any process can change it."""
@@ -46,6 +51,23 @@ class _Live:
         self.ended = False
         self.handle: str | None = None
         self.task: asyncio.Task[None] | None = None
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but no longer than until the draft ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.ended:
+                    await self._change()
+
+    async def newer(self, than: int | None) -> bool:
+        """Wait for a text later than number `than`; False when the draft ends instead."""
+        while self.latest.sequence == than and not self.ended:
+            await self._change()
+        return not self.ended
+
+    async def _change(self) -> None:
+        self.changed.clear()
+        await self.changed.wait()
 
 
 class Drafts:
@@ -65,12 +87,13 @@ class Drafts:
         self._notes = notes
         self._every_s = every_s
         self._live: dict[str, _Live] = {}
-        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._past: OrderedDict[str, str | None] = OrderedDict()
+        """Keys that this process shows no drafts of (any more), with the handle where it knows it."""
 
     def show(self, draft: Draft) -> None:
         """Show it, soon; a later draft may take its place before it is shown at all."""
         key = draft.idempotency_key
-        if not draft.text.strip() or key in self._finished:
+        if not draft.text.strip() or key in self._past:
             return
         live = self._live.get(key)
         if live is None:
@@ -83,32 +106,49 @@ class Drafts:
     async def finish(self, conversation: Conversation, key: str) -> str | None:
         """End the draft `key`, if there is one; its handle. Asked again (after a failed attempt at the
         final message), it answers the same. Raises StoreBusy."""
-        self._finished[key] = None
-        while len(self._finished) > REMEMBERED:
-            self._finished.popitem(last=False)
+        until = asyncio.get_running_loop().time() + OPENING_S
+        handle = self._past.get(key)
+        self._leave(key, handle)
         live = self._live.get(key)
         if live is not None and live.task is not None:
             live.ended = True
             live.changed.set()
             await asyncio.wait({live.task}, timeout=OPENING_S)
-            if live.handle is not None:
-                return live.handle
-        return await self._noted(conversation, key)
+            handle = live.handle
+            if handle is not None:
+                # It hangs: better no answer than one that comes after the final message.
+                live.task.cancel()
+        if handle is None:
+            handle = await self._noted(conversation, key, until)
+        self._leave(key, handle)
+        return handle
 
     async def close(self) -> None:
-        tasks = [live.task for live in self._live.values() if live.task is not None]
-        for task in tasks:
-            task.cancel()
+        tasks = []
+        for live in self._live.values():
+            live.ended = True
+            if live.task is not None:
+                live.task.cancel()
+                tasks.append(live.task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _noted(self, conversation: Conversation, key: str) -> str | None:
-        notes, note = self._notes(conversation), f"draft:{key}"
-        for _ in range(int(OPENING_S / 0.1)):
-            handle = await notes.get(note)
-            if handle != "":
-                return handle
+    def _leave(self, key: str, handle: str | None) -> None:
+        self._past[key] = handle
+        while len(self._past) > REMEMBERED:
+            self._past.popitem(last=False)
+
+    async def _noted(self, conversation: Conversation, key: str, until: float) -> str | None:
+        """End a draft of another process; its handle."""
+        notes, (note, end) = self._notes(conversation), _names(key)
+        if await notes.add(note, "idle|", ttl_s=LONGEST_S):
+            # Nobody has shown it, and with this nobody will.
+            return None
+        await notes.put(end, "", ttl_s=LONGEST_S)
+        while True:
+            state, _, handle = (await notes.get(note) or "idle|").partition("|")
+            if state == "idle" or asyncio.get_running_loop().time() >= until:
+                return handle or None
             await asyncio.sleep(0.1)
-        return None
 
     async def _run(self, key: str, live: _Live) -> None:
         try:
@@ -117,38 +157,52 @@ class Drafts:
         except (SendError, StoreBusy, TimeoutError) as error:
             # A preview only: the final message comes all the same.
             log.info("draft.given_up", reason=type(error).__name__)
+        except Exception as error:
+            log.error("draft.crashed", exc_info=error)
         finally:
+            # Over here for good: the note says all that later attempts could find out.
             self._live.pop(key, None)
+            self._leave(key, live.handle)
 
     async def _show(self, key: str, live: _Live) -> None:
-        notes, note = self._notes(live.latest.conversation), f"draft:{key}"
-        if not await notes.add(note, "", ttl_s=LONGEST_S):
+        notes, (note, end) = self._notes(live.latest.conversation), _names(key)
+        if not await notes.add(note, "busy|", ttl_s=LONGEST_S):
             return
-        try:
-            live.handle = await self._open(live.latest)
-        except SendError:
-            await notes.drop(note)
-            raise
-        await notes.put(note, live.handle, ttl_s=LONGEST_S)
-        shown = live.latest.sequence
-        while True:
-            await self._pause(live, self._every_s)
-            while live.latest.sequence == shown and not live.ended:
-                live.changed.clear()
-                await live.changed.wait()
-            if live.ended:
-                return
-            shown = live.latest.sequence
+        shown: int | None = None
+        while not live.ended:
+            draft, pause = live.latest, self._every_s
             try:
-                await self._grow(live.latest, live.handle)
+                if live.handle is None:
+                    live.handle = await self._open(draft)
+                else:
+                    await self._grow(draft, live.handle)
+                shown = draft.sequence
             except RetryLater as error:
-                await self._pause(live, error.retry_after)
+                pause = max(pause, error.retry_after)
+            except BaseException:
+                with suppress(StoreBusy):
+                    await notes.put(note, f"idle|{live.handle or ''}", ttl_s=LONGEST_S)
+                raise
+            await self._note(live, notes, note, "idle")
+            await live.pause(pause)
+            if not await live.newer(shown):
+                return
+            await self._note(live, notes, note, "busy")
+            if await notes.get(end) is not None:
+                break
+        await self._note(live, notes, note, "idle")
 
-    async def _pause(self, live: _Live, seconds: float) -> None:
-        """Sleep, but no longer than until the draft ends."""
-        until = asyncio.get_running_loop().time() + seconds
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                while not live.ended:
-                    live.changed.clear()
-                    await live.changed.wait()
+    async def _note(self, live: _Live, notes: Notes, note: str, state: str) -> None:
+        """Note how it stands; a handle that wasn't noted would leave a preview nobody ends."""
+        while True:
+            try:
+                await notes.put(note, f"{state}|{live.handle or ''}", ttl_s=LONGEST_S)
+                return
+            except StoreBusy:
+                if live.ended:
+                    raise
+            await live.pause(self._every_s)
+
+
+def _names(key: str) -> tuple[str, str]:
+    return f"draft:{key}", f"draft-end:{key}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,10 +59,11 @@ class Pace:
         now, note = self._clock(), f"pace:{key}"
         kept = await notes.get(note)
         times: list[float] = msgspec.json.decode(kept, type=list[float]) if kept else []
-        times = [t for t in times if t > now - self._longest]
+        times = [t for t in times if abs(t - now) < self._longest]
         wait = self._wait(times, now)
         if wait <= 0:
-            times = [*times, round(now, 3)][-self._most :]
+            # Rounded up, so that the next isn't let through early. Other processes' clocks differ a little.
+            times = sorted([*times, math.ceil(now * 1000) / 1000])[-self._most :]
             await notes.put(note, msgspec.json.encode(times).decode(), ttl_s=self._longest)
         return wait
 
@@ -74,6 +76,8 @@ class Pace:
 
     def _wait(self, times: list[float], now: float) -> float:
         """Seconds until every window has room."""
+        # A clock that was set back must not close a chat until it has caught up.
+        times = sorted(t for t in times if t < now + self._longest)
         longest = 0.0
         for window in self._windows:
             if len(times) >= window.count:

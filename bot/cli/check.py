@@ -1,21 +1,37 @@
-"""`teller check`: is everything an operator edits right? And the JSON schemas for their editors."""
+"""`teller check`: is everything an operator edits right, and do the platforms agree? And JSON schemas."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, say_line
+from adapters.base import Adapter, Finding
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, run_async, say_line
 from bot.config import Config
 
-__all__ = ["check", "schema", "schemas"]
+__all__ = ["ask_platforms", "check", "schema", "schemas"]
+
+PATIENCE_S = 30.0
+"""Longest wait for all that one platform is asked."""
+
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online", help="Also ask each enabled platform: tokens, scopes, callback, clock. Changes nothing."
+    ),
+]
 
 
-def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Check the configuration and the knowledge. Exit code 2 and one line a problem if it is wrong."""
+def check(config: ConfigOption = DEFAULT_CONFIG, online: Online = False) -> None:
+    """Check the configuration and the knowledge; with --online also the platforms.
+
+    Exit code 2 and one line a problem if a file is wrong; 1 if a platform says that something is.
+    """
     from inference.lint import lint
     from inference.retrieval.knowledge import load_knowledge
 
@@ -29,6 +45,45 @@ def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
         f"ok: {live.current.path.name} (version {live.current.version}), knowledge {knowledge.version} "
         f"with {len(knowledge.items('zh'))} passages in Chinese and {len(knowledge.items('en'))} in English"
     )
+    if online:
+        _check_online(live.config)
+
+
+def _check_online(config: Config) -> None:
+    from bot.accounts import make_adapters
+
+    with ends_cleanly():
+        adapters = make_adapters(config)
+    found = run_async(ask_platforms(adapters, str(config.server.public_url or "").rstrip("/")))
+    if not found:
+        say_line("no platform to ask: none besides the web chat is enabled")
+    for label, finding in found:
+        say_line(f"{'ok   ' if finding.ok else 'WRONG'} {label}: {finding.what}: {finding.detail}")
+    wrong = sum(not finding.ok for _, finding in found)
+    if wrong:
+        raise fail(f"{wrong} of {len(found)} checks failed")
+
+
+async def ask_platforms(adapters: Sequence[Adapter], public_url: str) -> list[tuple[str, Finding]]:
+    """(platform/account, what was found), for all adapters, asked side by side."""
+
+    async def ask(adapter: Adapter) -> list[Finding]:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await adapter.check(public_url)
+        except TimeoutError:
+            return [Finding("answer", False, f"none within {PATIENCE_S:.0f} s; is the network open?")]
+        except Exception as error:  # one platform's surprise must not hide what the others say
+            return [Finding("answer", False, f"{type(error).__name__}: {error}")]
+        finally:
+            await adapter.close()
+
+    answers = await asyncio.gather(*(ask(adapter) for adapter in adapters))
+    return [
+        (f"{adapter.name}/{adapter.account}", finding)
+        for adapter, findings in zip(adapters, answers, strict=True)
+        for finding in findings
+    ]
 
 
 def schemas() -> dict[str, str]:

@@ -5,34 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import Field, HttpUrl, field_validator, model_validator
+
+from bot.config.platforms import Platforms
+from bot.config.section import Positive, Seconds, Section, Share
 
 __all__ = [
     "Answers",
     "Bank",
     "Bus",
     "Config",
-    "HttpPlatform",
     "Inference",
     "Knowledge",
     "Limits",
     "Localised",
     "Log",
-    "Platforms",
     "Retrieval",
     "Server",
     "Store",
     "Turns",
-    "WebPlatform",
 ]
-
-Positive = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Localised(Section):
@@ -62,6 +54,8 @@ class Server(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     """0 takes any free port."""
+    public_url: HttpUrl | None = None
+    """Where platforms reach this server from outside (https://…), for webhooks and for checking them."""
 
 
 class Store(Section):
@@ -86,46 +80,6 @@ class Bus(Section):
         if url != "memory://" and not url.startswith("nats://"):
             raise ValueError("must be memory:// or start with nats://")
         return url
-
-
-class WebPlatform(Section):
-    """Teller's own web chat, at the server's root."""
-
-    enabled: bool = True
-    upload_limit_mb: Annotated[float, Field(gt=0, le=100)] = 8
-    body_limit_kb: Positive = 256
-    secure_cookies: bool = False
-    """True where customers reach the page by https through a proxy."""
-
-
-class HttpPlatform(Section):
-    """The bank's own app or any system that posts signed JSON (docs/http.md)."""
-
-    enabled: bool = False
-    account: str = "default"
-    secret: SecretStr = SecretStr("")
-    deliver_url: HttpUrl | None = None
-    timeout_s: Seconds = 10
-
-    @model_validator(mode="after")
-    def _complete(self) -> HttpPlatform:
-        if self.enabled and not self.secret.get_secret_value():
-            raise ValueError("secret is missing: without one anybody could write as any customer")
-        if self.enabled and self.deliver_url is None:
-            raise ValueError("deliver_url is missing: there is nowhere to send replies")
-        return self
-
-    @field_validator("secret")
-    @classmethod
-    def _long_enough(cls, secret: SecretStr) -> SecretStr:
-        if secret.get_secret_value() and len(secret.get_secret_value()) < 16:
-            raise ValueError("must have at least 16 characters")
-        return secret
-
-
-class Platforms(Section):
-    web: WebPlatform = WebPlatform()
-    http: HttpPlatform = HttpPlatform()
 
 
 class Knowledge(Section):
