@@ -148,6 +148,7 @@ def _wecom(config: Config) -> Iterator[Adapter]:
                 token=desk.token.get_secret_value(),
                 encoding_aes_key=desk.encoding_aes_key.get_secret_value(),
                 account=desk.name,
+                bare_path=number == 0,
                 open_kfids=desk.open_kfids,
                 servicers=desk.servicers,
                 departments=desk.departments,

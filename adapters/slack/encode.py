@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from adapters.base import Capabilities
 from adapters.common.blocks import Block, blocks, card_text, footnote, numbered
 from adapters.common.split import split
@@ -22,8 +24,12 @@ from bot.types import Button, Card, Citation, FileOut, ImageOut, Language, Outbo
 __all__ = ["CAPABILITIES", "TEXT_LIMIT", "Call", "Post", "Upload", "encode", "preview"]
 
 TEXT_LIMIT = 3000
-"""Characters of one message. Slack advises 4000, refuses `chat.update` above that, and refuses blocks
-of some 13,000 bytes altogether (`msg_blocks_too_long`, measured by others): 3000 汉字 stay below."""
+"""Characters of one message. Slack advises 4000, and refuses `chat.update` above that."""
+BLOCKS = 12_500
+"""Bytes of one message's blocks: Slack refuses some 13,200 characters (`msg_blocks_too_long`), which is
+documented nowhere (https://github.com/slackapi/bolt-js/issues/2509), so this counts the strictest way."""
+BUTTONS = 6_000
+"""Bytes of one block of buttons."""
 FALLBACK = 3900
 HEADER, FIELD, FIELDS, LABEL, VALUE, ACTIONS, CONTEXT = 150, 2000, 10, 75, 2000, 25, 2000
 CARD_FIELDS = 40
@@ -88,9 +94,9 @@ def encode(message: OutboundMessage) -> list[Call]:
             case Block(attachment=FileOut() as file):
                 calls.append(Upload(file.ref, file.name, file.name))
             case Block(card=Card() as card):
-                calls += _card(card, message.language)
+                calls += _fitting(_card(card, message.language))
             case Block(hand_over=None):
-                calls += _texts(block, message.language)
+                calls += _fitting(_texts(block, message.language))
     return calls
 
 
@@ -98,6 +104,26 @@ def preview(text: str) -> str:
     """As much of a growing text as its first message will hold."""
     pieces = split(text, TEXT_LIMIT)
     return pieces[0] if len(pieces) > 1 else text
+
+
+def _fitting(posts: Sequence[Post]) -> list[Post]:
+    """What is too much for one message goes on in the next, block by block."""
+    made: list[Post] = []
+    for post in posts:
+        body, here = post.body, list[Json]()
+        room = BLOCKS - (_size(_rich(body)) if body else 0)
+        for block in post.extras:
+            if room < _size(block) and (here or body):
+                made.append(Post(post.text, body, tuple(here)))
+                body, here, room = "", [], BLOCKS
+            here.append(block)
+            room -= _size(block)
+        made.append(Post(post.text, body, tuple(here)))
+    return made
+
+
+def _size(block: Json) -> int:
+    return len(msgspec.json.encode(block))
 
 
 # ── a text, its sources and its buttons ──
@@ -150,10 +176,15 @@ def _actions(buttons: Sequence[Button]) -> list[Json]:
         }
         for number, button in fitting
     ]
-    return [
-        {"type": "actions", "elements": elements[start : start + ACTIONS]}
-        for start in range(0, len(elements), ACTIONS)
-    ]
+    made: list[Json] = []
+    room = 0
+    for element in elements:
+        if room < _size(element) or len(made[-1]["elements"]) == ACTIONS:
+            made.append({"type": "actions", "elements": []})
+            room = BUTTONS
+        made[-1]["elements"].append(element)
+        room -= _size(element)
+    return made
 
 
 # ── a card ──

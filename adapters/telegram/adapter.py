@@ -60,6 +60,7 @@ class TelegramAdapter:
     Args:
         clock: seconds since the epoch.
         limits: the pace towards Telegram.
+        pause_s: before the first retry of what fails in the background.
     """
 
     name = PLATFORM
@@ -85,7 +86,7 @@ class TelegramAdapter:
         self._token_refused = False
         self._receiving = False
         self._menu: asyncio.Task[None] | None = None
-        self._webhook = Webhook(settings, clock=clock)
+        self._webhook = Webhook(settings, clock=clock, first_pause_s=pause_s)
         self._poller = Poller(settings, self._open, self._take, first_pause_s=pause_s)
 
     @property

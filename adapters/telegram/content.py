@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 from telegram import Message, PhotoSize
 
 from adapters.telegram.api import seconds
 from bot.types import File, Image, Location, Part, Sticker, Text, Voice
 
-__all__ = ["attachments", "is_service"]
+__all__ = ["attachments", "is_written", "slim"]
+
+_READ: Final = frozenset(
+    [
+        *("message_id", "date", "edit_date", "chat", "from", "sender_chat", "message_thread_id"),
+        *("is_topic_message", "migrate_to_chat_id", "migrate_from_chat_id", "new_chat_members"),
+        *("text", "entities", "caption", "caption_entities", "photo", "animation", "document", "video"),
+        *("video_note", "voice", "audio", "sticker", "dice", "venue", "location", "contact", "reply_markup"),
+    ]
+)
+_WRITTEN: Final = frozenset(
+    [
+        *("text", "photo", "animation", "document", "video", "video_note", "voice", "audio", "sticker"),
+        *("dice", "venue", "location", "contact", "poll", "story", "game", "paid_media", "checklist"),
+    ]
+)
+"""What somebody wrote or sent; a message with none of it tells of something that happened in the chat."""
+
+
+def slim(message: object) -> object:
+    """A raw message without what isn't read here: the library refuses a whole message over one part of
+    it that its version of the Bot API shapes otherwise, and that mustn't cost a customer an answer."""
+    if not isinstance(message, dict):
+        return message
+    kept = {name: value for name, value in message.items() if name in _READ}
+    reply = message.get("reply_to_message")
+    if isinstance(reply, dict):
+        kept["reply_to_message"] = {k: reply[k] for k in ("message_id", "date", "chat", "from") if k in reply}
+        if "forum_topic_created" in reply:
+            kept["reply_to_message"]["forum_topic_created"] = {"name": "", "icon_color": 0}
+    return kept
+
+
+def is_written(message: Mapping[str, Any]) -> bool:
+    """Whether somebody wrote this raw message, and it doesn't just tell of something that happened."""
+    return not _WRITTEN.isdisjoint(message)
 
 
 def attachments(message: Message) -> list[Part]:
@@ -35,15 +73,8 @@ def attachments(message: Message) -> list[Part]:
         made.append(Sticker(sticker.file_id, sticker.emoji or ""))
     if dice := message.dice:
         made.append(Sticker("", dice.emoji))
-    made += _places(message) + _told(message)
+    made += _places(message) + _contact(message)
     return made
-
-
-def is_service(message: Message) -> bool:
-    """Whether it only tells of something that happened in the chat: nobody wrote it."""
-    written = message.text or message.effective_attachment or message.game
-    bought = message.invoice or message.successful_payment or message.refunded_payment
-    return not written or bool(bought)
 
 
 def _places(message: Message) -> list[Part]:
@@ -55,13 +86,11 @@ def _places(message: Message) -> list[Part]:
     return []
 
 
-def _told(message: Message) -> list[Part]:
-    """What is as good as text."""
+def _contact(message: Message) -> list[Part]:
+    """As good as text."""
     if contact := message.contact:
         words = (contact.first_name, contact.last_name, contact.phone_number)
         return [Text(" ".join(word for word in words if word))]
-    if poll := message.poll:
-        return [Text(poll.question)]
     return []
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 from telegram import CallbackQuery, Chat, ChatMember, ChatMemberUpdated, Message, Update, User
 
+from adapters.telegram.api import ALLOWED_UPDATES
 from adapters.telegram.buttons import label_of
-from adapters.telegram.content import attachments, is_service
+from adapters.telegram.content import attachments, is_written, slim
 from adapters.telegram.groups import Me, words_of
 from bot.types import (
     Conversation,
@@ -85,20 +86,20 @@ class Reader:
         return parsed
 
     def _parsed(self, number: int, data: Mapping[str, Any], now: datetime) -> Parsed:
-        update = Update.de_json(dict(data))
+        update = Update.de_json(_slim(data))
         if update.message is not None:
-            return self._message(number, update.message, now)
+            return self._message(number, update.message, now, written=is_written(data["message"]))
         if update.edited_message is not None:
-            return self._edit(number, update.edited_message, now)
+            return self._edit(number, update.edited_message, now, written=is_written(data["edited_message"]))
         if update.callback_query is not None:
             return self._button(number, update.callback_query, now)
         if update.my_chat_member is not None:
             return self._member(number, update.my_chat_member, now)
-        return Parsed(number, ignored="unknown_type")
+        return _nothing(number)
 
     # ── messages ──
 
-    def _message(self, number: int, message: Message, now: datetime) -> Parsed:
+    def _message(self, number: int, message: Message, now: datetime, *, written: bool) -> Parsed:
         if message.migrate_to_chat_id is not None:
             return Parsed(number, moved=(message.chat.id, message.migrate_to_chat_id), ignored="unknown_type")
         if message.migrate_from_chat_id is not None:
@@ -108,12 +109,12 @@ class Reader:
         if any(member.id == self.me.id for member in message.new_chat_members):
             event = self._event(number, "join", message, now)
             return Parsed(number, event, joined=True)
-        return self._written(number, "message", message, now)
+        return self._written(number, "message", message, now) if written else _nothing(number)
 
-    def _edit(self, number: int, message: Message, now: datetime) -> Parsed:
-        if message.location is not None:
-            # A live location's every step is an edit.
-            return Parsed(number, ignored="unknown_type")
+    def _edit(self, number: int, message: Message, now: datetime, *, written: bool) -> Parsed:
+        # A live location's every step is an edit.
+        if message.location is not None or not written:
+            return _nothing(number)
         return self._written(number, "edit", message, now)
 
     def _written(self, number: int, kind: EventKind, message: Message, now: datetime) -> Parsed:
@@ -136,7 +137,7 @@ class Reader:
 
     def _refusal(self, message: Message) -> str:
         """Why a message isn't a customer's; empty if it is."""
-        if message.chat.type == Chat.CHANNEL or is_service(message):
+        if message.chat.type == Chat.CHANNEL:
             return "unknown_type"
         # An administrator who writes as the group itself appears as a bot of Telegram's.
         if message.sender_chat is not None:
@@ -189,14 +190,14 @@ class Reader:
     def _member(self, number: int, change: ChatMemberUpdated, now: datetime) -> Parsed:
         """The bot itself was blocked, let in, silenced or removed."""
         if change.chat.type == Chat.CHANNEL:
-            return Parsed(number, ignored="unknown_type")
+            return _nothing(number)
         before, after = _can_write(change.old_chat_member), _can_write(change.new_chat_member)
         private = change.chat.type == Chat.PRIVATE
         came = change.old_chat_member.status in AWAY and not private
         kind: EventKind = "join" if after and came else "system"
         value: SystemEvent = "unblocked" if after else "blocked"
         if before == after or (change.from_user.is_bot and change.from_user.id != self.me.id):
-            return Parsed(number, ignored="unknown_type")
+            return _nothing(number)
         event = InboundEvent(
             event_id=str(number),
             conversation=self._conversation(change.chat, None),
@@ -219,6 +220,23 @@ class Reader:
             str(thread) if thread and thread != GENERAL_TOPIC else "",
             "direct" if chat.type == Chat.PRIVATE else "group",
         )
+
+
+def _slim(data: Mapping[str, Any]) -> dict[str, Any]:
+    """An update without what isn't read here."""
+    update = {name: data[name] for name in ("update_id", *ALLOWED_UPDATES) if name in data}
+    for name in ("message", "edited_message"):
+        if name in update:
+            update[name] = slim(update[name])
+    query = update.get("callback_query")
+    if isinstance(query, dict) and "message" in query:
+        update["callback_query"] = {**query, "message": slim(query["message"])}
+    return update
+
+
+def _nothing(number: int) -> Parsed:
+    """It is of no kind that means something here."""
+    return Parsed(number, ignored="unknown_type")
 
 
 def replied_message(event_id: str) -> int | None:

@@ -23,8 +23,8 @@ CHAT = Window(3, 3.0)
 GROUP = Window(20, 61.0)
 # A little under 30, and spread over the second, so that a late packet doesn't push two bursts together.
 ALL = (Window(27, 1.0), Window(3, 0.1))
-# A preview takes no more than half a group's minute, so that its final message finds a place.
-GROUP_PREVIEWS = Window(10, 61.0)
+# Previews take no more than half a group's minute, so that the final message finds a place.
+GROUP_PREVIEWS = (Window(1, 3.0), Window(10, 61.0))
 PRIVATE_PREVIEWS = Window(1, 2.0)
 PATIENCE_S = 5.0
 """Longest wait between two parts of one message; a longer one puts the message back."""
@@ -46,7 +46,7 @@ class Limits:
         self._private = Pace(CHAT, clock=clock)
         self._group = Pace(CHAT, GROUP, clock=clock)
         self._private_previews = Pace(PRIVATE_PREVIEWS, clock=clock)
-        self._group_previews = Pace(GROUP_PREVIEWS, clock=clock)
+        self._group_previews = Pace(*GROUP_PREVIEWS, clock=clock)
         self._held: OrderedDict[int, float] = OrderedDict()
 
     async def place(self, chat: int, *, patient: bool) -> None:

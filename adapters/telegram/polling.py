@@ -70,6 +70,7 @@ class Poller:
         self._clock = clock
         self._jitter = jitter
         self._first_pause_s = first_pause_s
+        self._silence_s = settings.longest_silence_s
         self._offset: int | None = None
         self._runner: asyncio.Task[None] | None = None
         self._stored = asyncio.Event()
@@ -111,7 +112,7 @@ class Poller:
             self._failures > 1 or self._trouble in (WEBHOOK_SET, TWO_POLLERS, UNAUTHORIZED)
         ):
             return Health(False, self._trouble + again)
-        if quiet > self._settings.silence_s:
+        if quiet > self._silence_s:
             return Health(False, f"no poll has completed for {quiet:.0f} s{again}")
         return Health(True, f"polling{again}")
 
@@ -122,7 +123,7 @@ class Poller:
             poll = asyncio.create_task(self._poll(), name="telegram getUpdates")
             try:
                 while not poll.done() and not self._silent():
-                    await asyncio.wait({poll}, timeout=min(1.0, self._settings.silence_s / 4))
+                    await asyncio.wait({poll}, timeout=min(1.0, self._silence_s / 4))
             finally:
                 poll.cancel()
                 ended = await asyncio.gather(poll, return_exceptions=True)
@@ -130,14 +131,14 @@ class Poller:
                 log.error("telegram.poll_crashed", exc_info=ended[0])
                 await self._pause()
             else:
-                log.warning("telegram.poll_silent", seconds=self._settings.silence_s)
+                log.warning("telegram.poll_silent", seconds=self._silence_s)
             self.restarts += 1
             self._watched = self._clock()
 
     def _silent(self) -> bool:
         """Whether a poll should have completed long ago. While updates are being stored none can."""
         waiting = self._stored.is_set()
-        return waiting and self._clock() - max(self._completed, self._watched) > self._settings.silence_s
+        return waiting and self._clock() - max(self._completed, self._watched) > self._silence_s
 
     # ── one poll after another ──
 

@@ -83,11 +83,14 @@ class TelegramSettings:
             raise ValueError("webhook_secret may have 256 of A-Z, a-z, 0-9, _ and - at most")
         if not 1 <= self.webhook_connections <= 100:
             raise ValueError("webhook_connections must be 1 to 100")
-        if self.poll_s + self.timeout_s > self.silence_s:
-            raise ValueError("silence_s must be above poll_s + timeout_s, or every quiet poll is a silence")
         for url in (self.base_url, self.base_file_url, self.public_url):
             if url and not re.match(r"https?://[^/]", url):
                 raise ValueError(f"{url!r} isn't a URL (http:// or https://)")
+
+    @property
+    def longest_silence_s(self) -> float:
+        """`silence_s`, but longer than a quiet poll takes."""
+        return max(self.silence_s, (self.poll_s + self.timeout_s) * 1.25)
 
     @property
     def api_url(self) -> str:

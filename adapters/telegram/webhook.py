@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 from telegram import WebhookInfo
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from adapters.base import Health
 from adapters.common.body import BodyRefused, read_body
@@ -35,9 +35,9 @@ class Webhook:
     """The webhook of one bot: its route, its registration and its watch.
 
     Args:
-        take: stores one raw update; None while Teller isn't receiving.
-        refused: counts what is turned away, by reason.
         clock: seconds since the epoch.
+        watch_s: between two looks at how Telegram fares with it.
+        first_pause_s: before a registration that failed is tried again; later ones grow.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class Webhook:
         *,
         clock: Callable[[], float] = time.time,
         watch_s: float = WATCH_S,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         self._settings = settings
         self._secret = settings.secret.encode()
         self._clock = clock
         self._watch_s = watch_s
+        self._first_pause_s = first_pause_s
         self._take: Callable[[bytes], Awaitable[None]] | None = None
         self._refused: Callable[[str], None] = lambda reason: None
         self._watcher: asyncio.Task[None] | None = None
@@ -59,6 +61,12 @@ class Webhook:
     def start(
         self, api: Api, take: Callable[[bytes], Awaitable[None]], refused: Callable[[str], None]
     ) -> None:
+        """Take requests, and register in the background.
+
+        Args:
+            take: stores one raw update.
+            refused: counts what is turned away, by reason.
+        """
         self._take = take
         self._refused = refused
         if self._watcher is None and self._settings.webhook_url():
@@ -108,7 +116,7 @@ class Webhook:
 
     async def _watch(self, api: Api) -> None:
         """Register it, however long that takes; then ask now and again whether it works."""
-        pause = FIRST_PAUSE_S
+        pause = self._first_pause_s
         while not await self._asked(self._register(api)):
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._watch_s)
@@ -135,6 +143,10 @@ class Webhook:
             await work
         except InvalidToken:
             self._trouble = UNAUTHORIZED
+        except BadRequest as error:
+            self._trouble = (
+                f"Telegram refuses the webhook (it takes public https addresses only): {said(error)}"
+            )
         except TelegramError as error:
             self._trouble = f"Telegram can't be asked about the webhook: {said(error)}"
         else:

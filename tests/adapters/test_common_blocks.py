@@ -233,7 +233,7 @@ abilities = st.builds(
 
 
 @given(st.lists(part, max_size=8), abilities, st.sampled_from(["zh", "en"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_nothing_is_lost_and_nothing_shown_that_a_platform_lacks(
     parts: list[OutPart], able: Capabilities, language: Language
 ) -> None:

@@ -567,7 +567,7 @@ moments = st.floats(0, 6, allow_nan=False)
     refusals=st.lists(st.sampled_from([None, None, 0.3, 2.0]), max_size=6),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_whenever_things_happen_one_message_is_shown_and_its_final_text_stays(
     shows: list[tuple[float, int]],
     shuffled: bool,

@@ -71,7 +71,7 @@ steps = st.lists(st.tuples(st.integers(0, 24), st.sampled_from("ab")), max_size=
 
 @pytest.mark.parametrize("shared", [False, True], ids=["process", "shared"])
 @given(windows, steps)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_place_is_given_exactly_when_every_window_has_room(
     shared: bool, windows: list[Window], steps: list[tuple[int, str]]
 ) -> None:

@@ -60,9 +60,10 @@ async def watch(wecom: AibotCallback | AibotSocket) -> None:
         bodies = wecom.responses if isinstance(wecom, AibotCallback) else wecom.pushed
         for body in bodies[pushed:]:
             content = body[body["msgtype"]]
-            show("  ◀", content.get("content", content))
             if body["msgtype"] == "template_card":
                 show_card(content)
+            else:
+                show("  ◀", content.get("content", content))
         for refusal in wecom.refusals[refused:]:
             show("  ✗", refusal)
         pushed, refused = len(bodies), len(wecom.refusals)

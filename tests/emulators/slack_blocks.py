@@ -46,7 +46,7 @@ def check_blocks(blocks: Any) -> None:
         _need(isinstance(block, dict) and block.get("type") in _KEYS)
         _need(set(block) <= _KEYS[block["type"]])
         _CHECKS[block["type"]](block)
-    _need(len(str(blocks).encode()) <= TOTAL * 3 and _size(blocks) <= TOTAL, "msg_blocks_too_long")
+    _need(_size(blocks) <= TOTAL, "msg_blocks_too_long")
 
 
 def _size(value: Any) -> int:

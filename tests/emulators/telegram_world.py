@@ -71,7 +71,8 @@ class World:
 
     def group(self, title: str = "客户群", *, forum: bool = False, basic: bool = False) -> Chat:
         id = -self.new_id() if basic else -1_000_000_000_000 - self.new_id()
-        chat = Chat(id, "group" if basic else "supergroup", title, forum)
+        # A forum's first message is its General topic's.
+        chat = Chat(id, "group" if basic else "supergroup", title, forum, numbers=1)
         self.chats[id] = chat
         return chat
 

@@ -118,9 +118,7 @@ class Telegram:
         self.telegram.redeliver(self.last["update_id"])
 
     def shown(self) -> list[str]:
-        return [
-            " ".join((m.get("text", m.get("caption", "")), *self._labels(m))) for m in self._messages()
-        ]
+        return [" ".join((m.get("text", m.get("caption", "")), *self._labels(m))) for m in self._messages()]
 
     def pictures(self) -> list[bytes]:
         files = [m["photo"][-1]["file_id"] for m in self._messages() if "photo" in m]

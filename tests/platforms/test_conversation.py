@@ -8,60 +8,20 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bot.app import App, Rooms
-from bot.config import LiveConfig, load
+from bot.app import App
 from bot.ids import utc_now
-from bot.ports import Generator
 from bot.store import StoredFile
 from bot.types import HandOver, ImageOut, OutboundMessage, OutPart, Text
 from inference.client import WorkerSupervisor
 from inference.generator.options import WorkerOptions
 from tests.conftest import eventually
-from tests.counter import write_config
 from tests.platforms.faces import FACES, PNG, Face, WeComKf, sees
-
-SENTENCES = [
-    f"Clause {number} of the terms says what the bank and the customer owe each other in case {number}."
-    for number in range(1, 56)
-]
-LONG = " ".join(SENTENCES)
-"""Longer than what any platform takes at once (WeCom: 2048 bytes; Telegram: 4096)."""
-GUIDE = """\
----
-id: card-guide
-title: 银行卡服务指南
-topic: cards
-effective: 2026-07-01
----
-
-# 银行卡服务指南
-
-## 挂失与补卡
-
-卡片遗失后，请先在手机银行办理临时挂失，立即生效，有效期5天。正式挂失请带身份证到任一网点办理，不收费用。\
-补卡工本费每张10元，7个工作日内寄到预留地址。
-"""
-
-
-def write_knowledge(folder: Path) -> None:
-    (folder / "documents").mkdir(parents=True, exist_ok=True)
-    (folder / "documents" / "card-guide.zh.md").write_text(GUIDE)
-    (folder / "documents" / "card-guide.en.md").write_text(
-        GUIDE.replace("银行卡服务指南", "Card guide").split("## ")[0]
-        + "## Losing a card\n\nBlock it in the app first; it takes effect at once and lasts 5 days.\n"
-    )
-    (folder / "entries" / "long.yaml").write_text(
-        "entries:\n"
-        "  - id: terms.all\n    topic: general\n"
-        f"    zh: {{question: 服务条款全文, answer: 请看英文版条款。}}\n"
-        f"    en: {{question: Show me the full terms and conditions, answer: {LONG!r}}}\n"
-    )
+from tests.platforms.setting import LONG, counter
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -72,26 +32,6 @@ async def worker(model_cache: Path) -> AsyncIterator[WorkerSupervisor]:
     await supervisor.wait_ready(240)
     yield supervisor
     await supervisor.stop()
-
-
-@asynccontextmanager
-async def counter(face: Face, folder: Path, generator: Generator) -> AsyncIterator[App]:
-    path = write_config(
-        folder,
-        server={"port": 0},
-        bank={
-            "suggestions": [
-                {"zh": "怎么开户", "en": "How do I open an account?"},
-                {"zh": "转账要多久", "en": "How long does a transfer take?"},
-            ]
-        },
-        platforms={"http": {"enabled": False}, **face.platforms()},
-        inference={"enabled": True, "max_tokens": 120},
-    )
-    write_knowledge(folder / "knowledge")
-    async with App(LiveConfig(load(path)), rooms=Rooms(generator=generator)).running() as app:
-        await face.connect(f"http://127.0.0.1:{app.port}")
-        yield app
 
 
 async def post(app: App, face: Face, key: str, *parts: OutPart) -> None:
@@ -109,7 +49,7 @@ def squeezed(text: str) -> str:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("make", FACES, ids=lambda face: face.name)
 async def test_a_whole_conversation(make: type[Face], tmp_path: Path, worker: WorkerSupervisor) -> None:
-    async with make() as face, counter(face, tmp_path, worker) as app:
+    async with make() as face, counter(face, tmp_path, generator=worker) as app:
         # A question that a document answers: written by the model, growing, with its source.
         await face.say("银行卡遗失以后怎么挂失、怎么补卡？")
         answer = await sees(face, lambda text: "来源" in text, patience=120)

@@ -28,6 +28,8 @@ class WeComAibot:
     """Of the long connection (Bot ID)."""
     secret: str = field(default="", repr=False)
     """Of the long connection (Secret)."""
+    bare_path: bool = False
+    """Its callback answers at the path without an account, too (the account `default` always does)."""
     bot_name: str = ""
     """As customers see it: its @mention is taken out of what they write in groups. Without it, a
     mention at the beginning is."""

@@ -98,7 +98,8 @@ class CallbackBot:
         return (self.account,)
 
     def routes(self) -> list[web.RouteDef]:
-        paths = [f"{PATH}/{self.account}", *([PATH] if self.account == "default" else [])]
+        bare = self._settings.bare_path or self.account == "default"
+        paths = [f"{PATH}/{self.account}", *([PATH] if bare else [])]
         return [
             route
             for path in paths

@@ -53,7 +53,7 @@ def settings(slack: SlackEmulator, mode: Literal["socket", "http"] = "socket") -
         signing_secret=slack.signing_secret,
         app_token=slack.api.app_token if mode == "socket" else "",
         base_url=slack.base_url,
-        timeout_s=1.0,
+        timeout_s=5.0,
     )
 
 

@@ -123,7 +123,7 @@ _parts = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(_parts, max_size=4))
 def test_whatever_the_message_slack_takes_it(parts: list[OutPart]) -> None:
     for call in encode(message(place(), *parts)):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -35,7 +38,7 @@ class Rig:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         async with (
             aiohttp.ClientSession() as http,
-            http.post(self.site + path, data=body, headers=sent) as answer,
+            http.post(self.site + path, data=io.BytesIO(body), headers=sent) as answer,
         ):
             await answer.read()
             return answer.status
@@ -68,7 +71,7 @@ async def rig(
         async def late(request: web.Request) -> web.StreamResponse:
             for route in made[0].routes():
                 if route.path == request.path:
-                    return await route.handler(request)  # type: ignore[operator,no-any-return,misc]
+                    return await route.handler(request)
             raise web.HTTPNotFound
 
         application.router.add_post("/{tail:.*}", late)
@@ -107,5 +110,21 @@ def reply(
     return OutboundMessage(here(chat, thread=thread), whole, key, kind, to, language)
 
 
+def fast(speed: float) -> Callable[[], float]:
+    """A clock that runs `speed` times as fast, for both sides' limits."""
+    start = time.time()
+    return lambda: start + (time.time() - start) * speed
+
+
 def draft(chat: Chat, text: str, sequence: int, *, key: str) -> Draft:
     return Draft(here(chat), key, text, sequence)
+
+
+async def until_unwell(bot: Rig, word: str) -> None:
+    """Wait until the adapter's health isn't ok and says `word`."""
+    for _ in range(500):
+        health = await bot.adapter.health()
+        if not health.ok and word in health.detail:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{word!r} was never said: {await bot.adapter.health()}")

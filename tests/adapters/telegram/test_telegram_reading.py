@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import random
@@ -109,8 +108,6 @@ VIDEO = {"file_id": "v", "file_unique_id": "u", "width": 1, "height": 1, "durati
         ({"video_note": {"file_id": "n", "file_unique_id": "u", "length": 240, "duration": 3}},
          File("n", "video/mp4")),
         ({"contact": {"phone_number": "13800000000", "first_name": "李"}}, Text("李 13800000000")),
-        ({"poll": {"id": "1", "question": "涨吗", "options": [], "total_voter_count": 0, "is_closed": False,
-                   "is_anonymous": True, "type": "regular", "allows_multiple_answers": False}}, Text("涨吗")),
     ],
 )  # fmt: skip
 def test_every_kind_of_content_has_its_part(desk: Desk, content: dict[str, Any], part: object) -> None:
@@ -118,9 +115,16 @@ def test_every_kind_of_content_has_its_part(desk: Desk, content: dict[str, Any],
     assert (event.kind, event.parts) == ("message", (part,))
 
 
-def test_content_that_has_no_part_is_still_answered(desk: Desk) -> None:
-    update = desk.wang.send(story={"id": 1, "chat": {"id": 9, "type": "channel", "title": "c"}})
-    assert desk.event(update).parts == ()
+@pytest.mark.parametrize("kind", ["poll", "story", "checklist", "paid_media", "game"])
+def test_content_that_has_no_part_is_still_answered_however_it_is_shaped(desk: Desk, kind: str) -> None:
+    assert desk.event(desk.wang.send(**{kind: {"shape": "of a later Bot API"}})).parts == ()
+
+
+def test_what_the_library_cannot_read_beside_a_text_does_not_cost_the_text(desk: Desk) -> None:
+    later = {"poll": {"id": "1"}, "reply_to_message": {"message_id": 1, "poll": {"id": 1}}, "quote": 7}
+    update = desk.wang.say("利率多少")
+    update["message"] |= later | {"reply_to_message": {**update["message"], "poll": {"id": 1}}}
+    assert desk.event(update).text == "利率多少"
 
 
 def test_an_edit_is_an_edit_with_the_new_words(desk: Desk) -> None:
@@ -280,8 +284,9 @@ def test_bots_and_channels_are_ignored(desk: Desk) -> None:
 def test_an_administrator_who_writes_as_the_group_is_a_person(desk: Desk) -> None:
     group = desk.world.group("客户群")
     anonymous = {"id": 1087968824, "is_bot": True, "first_name": "Group"}
-    body = {"from": anonymous, "sender_chat": group.described(), "text": "@teller_bot 利率"}
-    event = desk.event({"update_id": 1, "message": desk.world.keep(group, body)})
+    update = desk.wang.say("@teller_bot 利率", group)
+    written = {**update["message"], "from": anonymous, "sender_chat": group.described()}
+    event = desk.event({**update, "message": written})
     assert (event.sender.id, event.sender.name, event.sender.is_bot) == (str(group.id), "客户群", False)
 
 
@@ -395,7 +400,7 @@ def _corpus() -> list[dict[str, Any]]:
 CORPUS = _corpus()
 JUNK: list[Any] = [
     None, True, 0, -1, 2**31, 2**63 - 1, 2**70, 1.5, 1e308, "", "x", "长" * 50, "@teller_bot", "\x00", "😀",
-    [], [[]], [None], {}, {"id": 1}, {"type": "mention", "offset": -5, "length": 10**9}, [{"type": "mention"}],
+    [], [[]], [None], {}, {"id": 1}, {"type": "mention", "offset": -5, "length": 10**9}, [{"type": "code"}],
 ]  # fmt: skip
 
 
@@ -425,28 +430,33 @@ def _values(holder: Any) -> list[Any]:
     return list(holder.values()) if isinstance(holder, dict) else list(holder)
 
 
-def test_ten_thousand_damaged_updates_are_each_taken_or_refused() -> None:
-    outcomes = {200: 0, 400: 0}
+@hypothesis(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**48))
+def test_each_of_ten_thousand_damaged_updates_is_taken_or_refused(seed: int) -> None:
+    reader = Reader("default", Me(1234567890, "teller_bot"))
+    try:
+        event = reader.read(damaged(seed), now=NOW, correlation="c").event
+    except Malformed:
+        return
+    # What is accepted can be stored.
+    assert event is None or encode(event)
+
+
+async def test_damaged_updates_are_200_or_400_and_the_damage_is_neither_too_much_nor_too_little() -> None:
     reader = Reader("default", Me(1234567890, "teller_bot"))
     webhook = Webhook(TelegramSettings(TOKEN))
+    outcomes = {200: 0, 400: 0}
 
     async def take(raw: bytes) -> None:
-        event = reader.read(raw, now=NOW, correlation="c").event
-        if event is not None:
-            # What is accepted can be stored: it serialises, and names are within reason.
-            assert encode(event)
+        reader.read(raw, now=NOW, correlation="c")
 
-    async def all_of_them() -> None:
-        webhook._take = take
-        for seed in range(CASES):
-            outcomes[(await webhook.handle(damaged(seed))).status] += 1
-
-    asyncio.run(all_of_them())
-    assert sum(outcomes.values()) == CASES
-    assert min(outcomes.values()) > CASES // 20
+    webhook._take = take
+    for seed in range(500):
+        outcomes[(await webhook.handle(damaged(seed))).status] += 1
+    assert min(outcomes.values()) > 50
 
 
-@hypothesis(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     body=st.one_of(
         st.binary(max_size=200),

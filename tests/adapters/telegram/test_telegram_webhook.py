@@ -12,7 +12,8 @@ from adapters.telegram import TelegramAdapter, TelegramSettings
 from adapters.telegram.webhook import SECRET_HEADER
 from bot.errors import QueueFull, StoreBusy
 from tests.adapters.host import MemoryHost
-from tests.adapters.telegram.rig import Rig, reply, rig, settings
+from tests.adapters.telegram.rig import Rig, reply, rig, settings, until_unwell
+from tests.conftest import eventually
 from tests.emulators.telegram import TOKEN, TelegramEmulator
 
 UPDATE = {
@@ -50,8 +51,7 @@ async def test_what_cannot_be_stored_is_503_and_comes_again(failure: Exception) 
     async with rig(receive="webhook") as bot:
         bot.host.failure = failure
         bot.api.world.customer().say("挂失")
-        while not bot.api.deliveries:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: bot.api.deliveries)
         assert bot.api.deliveries[0][1] == 503
         bot.host.failure = None
         await bot.api.drained()
@@ -152,9 +152,12 @@ async def test_a_registration_that_fails_is_said_and_tried_again() -> None:
     api = TelegramEmulator()
     api.fail("setWebhook", 400, "Bad Request: bad webhook: HTTPS url must be provided for webhook")
     async with rig(receive="webhook", api=api) as bot:
-        while "HTTPS" not in (await bot.adapter.health()).detail:
-            await asyncio.sleep(0.01)
-        assert not (await bot.adapter.health()).ok
+        await bot.api.called("setWebhook")
+        await eventually(lambda: bot.adapter._webhook.health().ok)
+    api = TelegramEmulator()
+    api.fail("setWebhook", 400, "Bad Request: bad webhook: HTTPS url must be provided for webhook", times=99)
+    async with rig(receive="webhook", api=api) as bot:
+        await until_unwell(bot, "https")
 
 
 async def test_while_telegram_cannot_say_who_the_bot_is_updates_wait() -> None:

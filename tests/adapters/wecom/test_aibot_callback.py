@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -493,6 +494,8 @@ async def test_the_account_named_default_has_the_bare_path_too() -> None:
     paths = {route.path for route in CallbackBot(WeComAibot(token=TOKEN, encoding_aes_key=AES_KEY)).routes()}
     assert paths == {"/webhooks/wecom/aibot", "/webhooks/wecom/aibot/default"}
     assert {route.path for route in CallbackBot(SETTINGS).routes()} == {"/webhooks/wecom/aibot/aibot"}
+    bare = {route.path for route in CallbackBot(replace(SETTINGS, bare_path=True)).routes()}
+    assert bare == {"/webhooks/wecom/aibot", "/webhooks/wecom/aibot/aibot"}
 
 
 async def test_two_bots_on_one_port_hear_their_own_messages_only() -> None:

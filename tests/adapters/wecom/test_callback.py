@@ -167,10 +167,10 @@ def test_whatever_comes_is_refused_with_a_status_and_never_crashes(
 ) -> None:
     asked = dict(zip(NAMES, values.decode("utf-16", "replace").split("0"), strict=False))
     body = shell % inside
-    for opened in (open_json, open_xml):
-        with pytest.raises(CallbackRefused) as caught:
-            opened(CRYPTO, asked, body)
-        assert caught.value.status in (400, 401, 403)
+    opened = open_json if shell.startswith(b"{") else open_xml
+    with pytest.raises(CallbackRefused) as caught:
+        opened(CRYPTO, asked, body)
+    assert caught.value.status in (400, 401, 403)
     with pytest.raises(CallbackRefused):
         check_url(CRYPTO, asked)
 
