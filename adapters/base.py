@@ -95,7 +95,7 @@ class Finding:
 class Notes(Protocol):
     """A small durable memory of one account, common to all processes: cursors, tokens, handles.
 
-    Keys have 240 characters at most. A note with a `ttl_s` is gone after so many seconds.
+    A note with a `ttl_s` is gone after so many seconds.
     All raise StoreBusy when the database can't be reached.
     """
 

@@ -160,6 +160,7 @@ def _wecom(config: Config) -> Iterator[Adapter]:
     for bot in wecom.aibots:
         settings = aibot.WeComAibot(
             account=bot.name,
+            bare_path=bot.name == bare,
             token=bot.token.get_secret_value(),
             encoding_aes_key=bot.encoding_aes_key.get_secret_value(),
             bot_id=bot.bot_id,

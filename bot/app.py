@@ -293,6 +293,11 @@ class App:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+
+        async def refuse_events() -> None:
+            host.stopping = True
+
+        stack.push_async_callback(refuse_events)
         for adapter in adapters:
             await adapter.start(host, receive=receives)
             stack.push_async_callback(adapter.stop)
@@ -308,7 +313,8 @@ class App:
         self.port = runner.addresses[0][1]
 
         async def close_intake() -> None:
-            host.stopping = True
+            # First no new connections; then each adapter stores what it has read (some wires have no
+            # redelivery) and stops; only then is nothing accepted any more.
             self.health.stopping = True
             await site.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -24,6 +25,16 @@ __all__ = ["CounterHost", "StoredNotes"]
 log = structlog.get_logger(__name__)
 
 
+LONGEST_KEY = 240
+
+
+def _named(key: str) -> str:
+    """A key as the store can hold it: a long one keeps its beginning, and the rest as its hash."""
+    if len(key) <= LONGEST_KEY:
+        return key
+    return key[: LONGEST_KEY - 65] + "#" + hashlib.sha256(key.encode()).hexdigest()
+
+
 class StoredNotes:
     """Implements `adapters.base.Notes` over the store."""
 
@@ -33,17 +44,17 @@ class StoredNotes:
         self._seconds = seconds
 
     async def get(self, key: str) -> str | None:
-        return await self._store.note(self._account, key, now=self._seconds())
+        return await self._store.note(self._account, _named(key), now=self._seconds())
 
     async def put(self, key: str, value: str, *, ttl_s: float | None = None) -> None:
-        await self._store.put_note(self._account, key, value, until=self._until(ttl_s))
+        await self._store.put_note(self._account, _named(key), value, until=self._until(ttl_s))
 
     async def add(self, key: str, value: str, *, ttl_s: float | None = None) -> bool:
         until, now = self._until(ttl_s), self._seconds()
-        return await self._store.add_note(self._account, key, value, until=until, now=now)
+        return await self._store.add_note(self._account, _named(key), value, until=until, now=now)
 
     async def drop(self, key: str) -> None:
-        await self._store.drop_note(self._account, key)
+        await self._store.drop_note(self._account, _named(key))
 
     def _until(self, ttl_s: float | None) -> float | None:
         return None if ttl_s is None else self._seconds() + ttl_s

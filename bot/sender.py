@@ -175,7 +175,7 @@ class Sender:
         elif dispatch.failures + 1 >= TRIES or perhaps_confirmed:
             await self._give_up(dispatch, reason)
         else:
-            if not isinstance(error, SendError):
+            if not isinstance(error, SendError | StoreBusy):
                 log.error("send.crashed", platform=name, exc_info=error)
             pause = min(FIRST_PAUSE_S * 2**dispatch.failures, LONGEST_PAUSE_S)
             at = self.now() + pause * random.uniform(0.8, 1.2)

@@ -131,7 +131,7 @@ class Turns:
 
         async def show(text: str) -> None:
             nonlocal shown
-            draft = Draft(event.conversation, key, text, shown)
+            draft = Draft(event.conversation, key, text, shown, event.event_id)
             shown += 1
             await self._bus.publish(DRAFTS, event.conversation.key, encode(draft))
 

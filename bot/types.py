@@ -256,6 +256,8 @@ class Draft(Plain, frozen=True):
     idempotency_key: str
     text: str
     sequence: int
+    in_reply_to: str = ""
+    """Id of the event that is being answered."""
 
 
 class Delivery(Plain, frozen=True):

@@ -19,6 +19,8 @@ class BodyRefused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = {413: "too_large", 408: "too_slow"}.get(status, "malformed")
+        """The word to count it under (`Host.refused`)."""
 
 
 async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:

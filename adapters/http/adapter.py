@@ -137,7 +137,7 @@ class HttpAdapter:
         try:
             body = await read_body(request)
         except BodyRefused as error:
-            host.refused(self.name, "too_large" if error.status == 413 else "too_slow")
+            host.refused(self.name, error.reason)
             return _problem(error.status, str(error))
         wrong = verify(
             self._secret,

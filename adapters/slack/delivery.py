@@ -96,7 +96,7 @@ class Deliveries:
 
     async def _respond(self, workspace: Workspace, message: OutboundMessage, post: Post) -> bool:
         """Answer a command from a channel the bot isn't in by its response_url, to that person alone."""
-        note = f"response:{message.in_reply_to}"[:240]
+        note = f"response:{message.in_reply_to}"
         uses, _, url = ((await workspace.notes.get(note)) or "0|").partition("|")
         if int(uses) < 1 or not trusted(url, self._base_url):
             return False

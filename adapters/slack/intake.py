@@ -139,7 +139,7 @@ class Intake:
     async def _note(self, workspace: Workspace, reading: Reading, event: InboundEvent) -> None:
         if reading.response_url:
             await workspace.notes.put(
-                f"response:{event.event_id}"[:240],
+                f"response:{event.event_id}",
                 f"{RESPONSE_URL_USES}|{reading.response_url}",
                 ttl_s=RESPONSE_URL_S,
             )

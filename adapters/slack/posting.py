@@ -37,7 +37,7 @@ class Posting:
 
     async def post(self, workspace: Workspace, conversation: Conversation, post: Post, key: str) -> str:
         """Post it unless an earlier attempt under this key did; its timestamp."""
-        note = f"doubt:{key}"[:240]
+        note = f"doubt:{key}"
         doubt = await workspace.notes.get(note)
         if doubt is not None:
             found = await self.find(workspace, conversation, float(doubt), key)

@@ -111,7 +111,7 @@ class Streams:
             _later(self.pace.take(_chat(conversation)))
             kind = "post"
             ts = await self._post(workspace, conversation, text, f"{draft.idempotency_key}#draft")
-            self._remember(ts, _Stream(started, text))
+            self._remember(conversation, ts, _Stream(started, text))
         return f"{kind}|{ts}|{started}"
 
     async def grow(self, draft: Draft, handle: str) -> None:
@@ -121,7 +121,7 @@ class Streams:
         if kind == "post":
             await self._grow_post(workspace, conversation, ts, text, draft.idempotency_key)
             return
-        stream = self._live.get(ts)
+        stream = self._known(conversation, ts)
         if stream is None or not stream.whole or not text.startswith(stream.shown) or text == stream.shown:
             return
         if self.clock() - stream.started > OLDEST_S:
@@ -157,14 +157,14 @@ class Streams:
             ts = await self._find(workspace, conversation, started)
             if not ts:
                 raise
-            self._remember(ts, _Stream(started, text, whole=False))
+            self._remember(conversation, ts, _Stream(started, text, whole=False))
             return ts
         except (Refusal, Unwell) as error:
             if error.code in _UNAVAILABLE:
                 self._refused[conversation.account, conversation.kind] = self.clock() + REFUSED_S
             log.info("slack.not_streamed", workspace=workspace.name, reason=str(error))
             return ""
-        self._remember(ts, _Stream(started, text))
+        self._remember(conversation, ts, _Stream(started, text))
         return ts
 
     async def _post(self, workspace: Workspace, conversation: Conversation, text: str, key: str) -> str:
@@ -213,7 +213,7 @@ class Streams:
         if kind == "stream" and await self._stop(workspace, conversation, ts, post, key):
             return ts
         await workspace.notes.put(_final(conversation, ts), "1", ttl_s=REFUSED_S)
-        if kind == "post" and ts not in self._live:
+        if kind == "post" and self._known(conversation, ts) is None:
             await asyncio.sleep(SETTLE_S)
         try:
             return await self.posting.rewrite(workspace, conversation.chat, ts, post, key)
@@ -235,7 +235,7 @@ class Streams:
     ) -> bool:
         """Stop the stream; True if that alone made it show the final message."""
         stop, chat = workspace.client.chat_stopStream, conversation.chat
-        stream = self._live.get(ts)
+        stream = self._known(conversation, ts)
         if stream is not None and self._leads_to(stream, post):
             rest = post.body[len(stream.shown) :]
             # Until the answer says that it worked, what is shown isn't known.
@@ -273,8 +273,11 @@ class Streams:
     def _may_stream(self, conversation: Conversation) -> bool:
         return self._refused.get((conversation.account, conversation.kind), 0.0) <= self.clock()
 
-    def _remember(self, ts: str, stream: _Stream) -> None:
-        self._live[ts] = stream
+    def _known(self, conversation: Conversation, ts: str) -> _Stream | None:
+        return self._live.get(f"{_chat(conversation)}|{ts}")
+
+    def _remember(self, conversation: Conversation, ts: str, stream: _Stream) -> None:
+        self._live[f"{_chat(conversation)}|{ts}"] = stream
         while len(self._live) > REMEMBERED:
             self._live.popitem(last=False)
 

@@ -37,7 +37,7 @@ class Webhook:
         try:
             body = await read_body(request)
         except BodyRefused as error:
-            self._refused("too_large")
+            self._refused(error.reason)
             return _problem(error.status, str(error))
         headers = request.headers
         wrong = verify(

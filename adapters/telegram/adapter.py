@@ -14,7 +14,7 @@ from telegram.constants import ChatAction
 from telegram.error import InvalidToken, TelegramError
 
 from adapters.base import Attachment, Finding, Health, Host
-from adapters.telegram.api import Api, connect
+from adapters.telegram.api import Api, Me, connect
 from adapters.telegram.background import Background
 from adapters.telegram.chats import Chats
 from adapters.telegram.check import check
@@ -22,7 +22,6 @@ from adapters.telegram.delivery import Deliverer
 from adapters.telegram.encoder import CAPABILITIES
 from adapters.telegram.events import PLATFORM
 from adapters.telegram.files import fetch
-from adapters.telegram.groups import Me
 from adapters.telegram.intake import Intake
 from adapters.telegram.limits import Limits
 from adapters.telegram.menu import put_menus
@@ -155,12 +154,12 @@ class TelegramAdapter:
         async with self._asking:
             if self._me is None:
                 try:
-                    user = await self._now_running().api.get_me()
+                    me = await self._now_running().api.me()
                 except TelegramError as error:
                     self._note_token(error)
                     raise SendError(f"the bot can't ask who it is: {said(error)}") from error
                 self._token_refused = False
-                self._me = Me(user.id, user.username or "")
+                self._me = me
             return self._me
 
     async def _put_menus(self, api: Api) -> None:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx
-from telegram import User, WebhookInfo
+from telegram import WebhookInfo
 from telegram.error import InvalidToken, TelegramError
 
 from adapters.base import Finding
-from adapters.telegram.api import ALLOWED_UPDATES, Api, connect
+from adapters.telegram.api import ALLOWED_UPDATES, Api, Me, connect
 from adapters.telegram.menu import outdated
 from adapters.telegram.refusals import UNAUTHORIZED, said
 from adapters.telegram.settings import TelegramSettings
@@ -42,7 +42,7 @@ async def check(settings: TelegramSettings, public_url: str, clock: Callable[[],
 
     api = await asyncio.to_thread(connect, settings, pool=2, responded=[dated])
     try:
-        me = await api.get_me()
+        me = await api.me()
         findings = [Finding("token", True, f"@{me.username}"), _skew(skews), _groups(me, settings)]
         findings += _webhook(await api.get_webhook_info(), settings, public_url, clock())
         findings.append(await _menus(api, settings))
@@ -66,16 +66,16 @@ def _skew(skews: list[float]) -> Finding:
     return Finding("clock", False, f"this machine's clock is {apart} {side} Telegram's: turn on NTP")
 
 
-def _groups(me: User, settings: TelegramSettings) -> Finding:
+def _groups(me: Me, settings: TelegramSettings) -> Finding:
     if not settings.staff_chats:
         reads = (
             "every message, of which it answers those for it"
-            if me.can_read_all_group_messages
+            if me.reads_groups
             else ("commands, mentions and replies to it")
         )
-        joins = f"in groups it is sent {reads}" if me.can_join_groups else "it can't be added to groups"
+        joins = f"in groups it is sent {reads}" if me.joins_groups else "it can't be added to groups"
         return Finding("groups", True, joins)
-    if me.can_read_all_group_messages:
+    if me.reads_groups:
         return Finding("groups", True, "privacy mode is off: staff chats are read")
     return Finding(
         "groups",

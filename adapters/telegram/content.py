@@ -10,7 +10,7 @@ from telegram import Message, PhotoSize
 from adapters.telegram.api import seconds
 from bot.types import File, Image, Location, Part, Sticker, Text, Voice
 
-__all__ = ["attachments", "is_written", "slim"]
+__all__ = ["attachments", "described", "is_written", "slim"]
 
 _READ: Final = frozenset(
     [
@@ -35,12 +35,19 @@ def slim(message: object) -> object:
     if not isinstance(message, dict):
         return message
     kept = {name: value for name, value in message.items() if name in _READ}
+    if "from" in kept:
+        kept["from"] = described(kept["from"])
     reply = message.get("reply_to_message")
     if isinstance(reply, dict):
         kept["reply_to_message"] = {k: reply[k] for k in ("message_id", "date", "chat", "from") if k in reply}
         if "forum_topic_created" in reply:
             kept["reply_to_message"]["forum_topic_created"] = {"name": "", "icon_color": 0}
     return kept
+
+
+def described(user: object) -> object:
+    """A raw user with what the library insists on and other servers than Telegram's leave out."""
+    return {"is_bot": False, "first_name": "", **user} if isinstance(user, dict) else user
 
 
 def is_written(message: Mapping[str, Any]) -> bool:

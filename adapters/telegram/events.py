@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 from telegram import CallbackQuery, Chat, ChatMember, ChatMemberUpdated, Message, Update, User
 
-from adapters.telegram.api import ALLOWED_UPDATES
+from adapters.telegram.api import ALLOWED_UPDATES, Me
 from adapters.telegram.buttons import label_of
-from adapters.telegram.content import attachments, is_written, slim
-from adapters.telegram.groups import Me, words_of
+from adapters.telegram.content import attachments, described, is_written, slim
+from adapters.telegram.groups import words_of
 from bot.types import (
     Conversation,
     EventKind,
@@ -229,8 +229,11 @@ def _slim(data: Mapping[str, Any]) -> dict[str, Any]:
         if name in update:
             update[name] = slim(update[name])
     query = update.get("callback_query")
-    if isinstance(query, dict) and "message" in query:
-        update["callback_query"] = {**query, "message": slim(query["message"])}
+    if isinstance(query, dict):
+        query = {"chat_instance": "", **query, "from": described(query.get("from"))}
+        if isinstance(shown := slim(query.get("message")), dict):
+            query["message"] = {"message_id": 0, "date": 0, **shown}
+        update["callback_query"] = query
     return update
 
 

@@ -8,20 +8,13 @@ from dataclasses import dataclass
 
 from telegram import Message, MessageEntity
 
+from adapters.telegram.api import Me
 from adapters.telegram.entities import utf16_slice
 
-__all__ = ["Me", "Words", "words_of"]
+__all__ = ["Words", "words_of"]
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,64})(?:@(\w{3,32}))?(?:\s+|$)(.*)", re.S)
 _AFTER_MENTION = " \t\r\n,，:：、"
-
-
-@dataclass(frozen=True, slots=True)
-class Me:
-    """The bot itself."""
-
-    id: int
-    username: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ import structlog
 from telegram.error import TelegramError
 
 from adapters.base import Host, Notes
-from adapters.telegram.api import Api
+from adapters.telegram.api import Api, Me
 from adapters.telegram.background import Background
 from adapters.telegram.buttons import is_kept, note_of
 from adapters.telegram.chats import Chats
 from adapters.telegram.events import PLATFORM, Malformed, Parsed, Reader
-from adapters.telegram.groups import Me
 from adapters.telegram.settings import TelegramSettings
 from bot.locales import say
 from bot.types import InboundEvent, Language

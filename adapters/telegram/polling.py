@@ -34,6 +34,8 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 STORE_PAUSE_S = 0.25
 LONGEST_STORE_PAUSE_S = 10.0
+HASTY_S = 0.25
+"""A long poll that found nothing and came back sooner was none."""
 STOP_S = 10.0
 """How long a stop waits for what is being stored."""
 WEBHOOK_SET = (
@@ -156,6 +158,7 @@ class Poller:
         """The next updates; none after a failure, when it is time to try again."""
         # The first is short, so that it is soon known whether polling works.
         wait = 0 if self._first or self._failures else self._settings.poll_s
+        began = self._clock()
         try:
             found = await api.updates(self._offset, wait_s=wait, timeout_s=self._settings.timeout_s)
         except Conflict as error:
@@ -170,6 +173,9 @@ class Poller:
         else:
             self._first, self._failures, self._trouble = False, 0, ""
             self._completed = self._clock()
+            if wait and not found and self._completed - began < HASTY_S:
+                # A server that doesn't hold the line is not to be asked without pause.
+                await asyncio.sleep(HASTY_S)
             return found
         return []
 

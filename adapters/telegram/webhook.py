@@ -96,7 +96,7 @@ class Webhook:
         try:
             body = await read_body(request)
         except BodyRefused as error:
-            self._refused("too_large" if error.status == 413 else "too_slow")
+            self._refused(error.reason)
             return web.Response(status=error.status, text=str(error))
         return await self.handle(body)
 

@@ -68,7 +68,7 @@ async def test_slack(tmp_path: Path) -> None:
 
         await ask_all(say)
         await answered(lambda number: "\n".join(m.seen for m in slack.by_bot(f"D{number:04d}")))
-        assert slack.api.ratelimited == 0
+        assert slack.api.errors["ratelimited"] == 0
 
 
 async def test_a_wecom_app(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from adapters.common.steps import Step, in_steps
 from adapters.wecom.aibot.cards import TemplateCard
 from adapters.wecom.aibot.encode import encode
 from adapters.wecom.aibot.frames import BubbleGone
-from adapters.wecom.aibot.keys import CARD_S, KEPT_S, event_of, short
+from adapters.wecom.aibot.keys import CARD_S, KEPT_S, short
 from adapters.wecom.aibot.link import Link
 from adapters.wecom.aibot.markdown import pieces
 from adapters.wecom.aibot.streams import LIFE_S, stream_id
@@ -203,7 +203,7 @@ class Talk:
             await self._grow(conversation, req_id, sid, "" if conversation.kind == "direct" else "…")
 
     async def open_draft(self, draft: Draft) -> str:
-        sid = stream_id(self._account, event_of(draft))
+        sid = stream_id(self._account, draft.in_reply_to)
         req_id = await self._notes.get(f"req:{sid}")
         if req_id is None or await self._notes.get(f"final:{sid}") is not None:
             raise SendError("no bubble can be opened for this draft")

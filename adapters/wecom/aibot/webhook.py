@@ -24,7 +24,6 @@ from adapters.wecom.aibot.cards import TemplateCard, pressed
 from adapters.wecom.aibot.clock import skew_of
 from adapters.wecom.aibot.files import fetch, picture_item
 from adapters.wecom.aibot.incoming import Incoming, Malformed, Reader
-from adapters.wecom.aibot.keys import event_of
 from adapters.wecom.aibot.markdown import CONTENT_LIMIT, pieces
 from adapters.wecom.aibot.replies import Replies
 from adapters.wecom.aibot.response_url import ResponseUrls
@@ -173,7 +172,7 @@ class CallbackBot:
             host.refused(self.name, "malformed")
             return web.Response(status=400)
         except BodyRefused as refused:
-            host.refused(self.name, "too_large" if refused.status == 413 else "malformed")
+            host.refused(self.name, refused.reason)
             return web.Response(status=refused.status)
         except (StoreBusy, QueueFull):
             return web.Response(status=503, headers={"Retry-After": "1"})
@@ -265,7 +264,7 @@ class CallbackBot:
         """The empty bubble says so already."""
 
     async def _open_draft(self, draft: Draft) -> str:
-        sid = stream_id(self.account, event_of(draft))
+        sid = stream_id(self.account, draft.in_reply_to)
         if not await self._streams.is_open(sid):
             raise SendError("no bubble waits for this draft")
         await self._grow_draft(draft, sid)

@@ -133,7 +133,7 @@ class KfAdapter:
         try:
             body = await read_body(request)
         except BodyRefused as error:
-            return self._refuse(error.status, "too_large" if error.status == 413 else "slow", str(error))
+            return self._refuse(error.status, error.reason, str(error))
         return await self.receive(query_of(request), body)
 
     async def receive(self, query: dict[str, str], body: bytes) -> web.Response:

@@ -28,7 +28,19 @@ from bot.types import (
     Text,
 )
 
-__all__ = ["Change", "Entered", "Failed", "Ignored", "Item", "Reader", "Said", "menu_of", "raw_of", "sent_at"]
+__all__ = [
+    "Change",
+    "Entered",
+    "Failed",
+    "Ignored",
+    "Item",
+    "Reader",
+    "Said",
+    "customer_of",
+    "menu_of",
+    "raw_of",
+    "sent_at",
+]
 
 CUSTOMER: Final = 3
 SYSTEM: Final = 4
@@ -102,6 +114,12 @@ def sent_at(item: Mapping[str, Any]) -> float:
 def menu_of(item: Mapping[str, Any]) -> str:
     """The id of the menu item that was pressed, if any."""
     return text_of(mapping(item.get("text")), "menu_id")
+
+
+def customer_of(item: Mapping[str, Any]) -> str:
+    """Whose conversation an item belongs to; empty where it is nobody's."""
+    user = mapping(item.get("event")).get("external_userid") or item.get("external_userid")
+    return user if isinstance(user, str) else ""
 
 
 class Reader:

@@ -12,7 +12,7 @@ Source: 接收消息和事件 (developer.work.weixin.qq.com/document/path/94670)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import structlog
 
 from adapters.base import Notes
 from adapters.wecom.api import WeComApi, WeComError
+from adapters.wecom.kf.events import customer_of
 from adapters.wecom.kf.lease import Lease
 from bot.errors import LeaseLost, QueueFull, RetryLater, SendError, StoreBusy
 
@@ -32,8 +33,8 @@ PAGE: Final = 256
 """Items asked for (1000 are allowed). Forwarded chats are long: after a failure less is asked for, as the
 page may have been too much to read."""
 LEASE_S: Final = 20.0
-RENEW_EVERY: Final = 25
-"""Items between two renewals of the lease."""
+AT_ONCE: Final = 64
+"""Customers whose items are accepted side by side."""
 TOKEN_S: Final = 540.0
 """A nudge's token is good for 10 minutes; without one, pulls are strictly limited."""
 BAD_TOKEN: Final = 95007
@@ -177,12 +178,9 @@ class Puller:
             cursor = await self._notes.get(f"cursor:{self.open_kfid}") or ""
             answer, token = await self._sync(cursor, token)
             items = answer.get("msg_list")
-            for number, item in enumerate(items if isinstance(items, list) else (), 1):
-                if self._stopping.is_set():
-                    return
-                await self._take(self.open_kfid, item if isinstance(item, dict) else {}, not_before)
-                if number % RENEW_EVERY == 0:
-                    await self._lease.renew()
+            await self._take_all(items if isinstance(items, list) else [], not_before)
+            if self._stopping.is_set():
+                return
             following = answer.get("next_cursor")
             moved = isinstance(following, str) and following not in ("", cursor)
             if moved:
@@ -191,6 +189,29 @@ class Puller:
             more = answer.get("has_more") == 1
             if more and not moved:
                 raise SendError("WeCom's sync_msg says that there is more, but not from where")
+
+    async def _take_all(self, items: Sequence[Any], not_before: float) -> None:
+        """Accept a page: each customer's items in order, different customers side by side (every item
+        takes several commits, which many share). What one raises is raised when all have ended."""
+        chains: dict[str, list[Mapping[str, Any]]] = {}
+        for item in items:
+            sound = item if isinstance(item, dict) else {}
+            chains.setdefault(customer_of(sound), []).append(sound)
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def take(chain: Sequence[Mapping[str, Any]]) -> None:
+            async with room:
+                for item in chain:
+                    if self._stopping.is_set():
+                        return
+                    await self._take(self.open_kfid, item, not_before)
+
+        taking = asyncio.gather(*(take(chain) for chain in chains.values()), return_exceptions=True)
+        while not (await asyncio.wait({taking}, timeout=LEASE_S / 4))[0]:
+            await self._lease.renew()
+        failed = [error for error in await taking if isinstance(error, BaseException)]
+        if failed:
+            raise failed[0]
 
     async def _begun(self) -> float:
         """When the very first pull began; kept for ever, so that a lost cursor doesn't look like one."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
-from bot.types import File, Image, Text, Voice
+from bot.errors import SendRefused, StoreBusy
+from bot.types import Button, Buttons, File, Image, Text, Voice
 from tests.adapters.slack.bench import MAIN, Bench, bench, message, place
 
 
@@ -144,8 +147,6 @@ async def test_a_slash_command_is_a_command_answered_with_nothing(there: Bench) 
 
 
 async def test_a_pressed_button_comes_back_with_value_and_label(there: Bench) -> None:
-    from bot.types import Button, Buttons
-
     await there.adapter.send(message(place("D1"), Buttons((Button("是的", "yes:1"),), "确认吗？")))
     await there.slack.press("yes:1", channel="D1")
     event = await there.host.event(1)
@@ -154,8 +155,6 @@ async def test_a_pressed_button_comes_back_with_value_and_label(there: Bench) ->
 
 
 async def test_a_button_in_a_thread_belongs_to_the_thread(there: Bench) -> None:
-    from bot.types import Button, Buttons
-
     root = await there.slack.say("<@U0BOT> 你好", channel="C1")
     await there.adapter.send(message(place("C1", root), Buttons((Button("是的", "yes"),), "确认吗？")))
     await there.slack.press("yes", channel="C1")
@@ -241,3 +240,28 @@ async def test_a_locale_is_looked_up_in_the_background(there: Bench) -> None:
     assert (await there.host.event(number)).sender.locale == "en-GB"
     assert await notes.get("locale:U1") == "en-GB"
     assert len(there.slack.calls("users.info")) == 1
+
+
+async def test_no_log_carries_a_token_or_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "我的卡号是六二二二"
+    with capture_logs() as logged:
+        async with bench("socket") as there:
+            await there.slack.say(secret)
+            await there.host.event(1)
+            there.slack.fail("chat.postMessage", "invalid_blocks")
+            with pytest.raises(SendRefused):
+                await there.adapter.send(message(place("D1"), secret))
+            there.clock.offset += 2
+            await there.adapter.send(message(place("D1"), secret, key="k2"))
+            there.host.failure = StoreBusy("locked")
+            await there.slack.say(secret)
+            there.slack.team.revoked = True
+            await there.slack.sockets.close()
+            view = {"type": "view_submission", "team": {"id": "T0001"}, "user": {"id": "U1"}, "view": {}}
+            await there.slack.deliver("interactive", view | {"note": secret})
+            await there.slack.until(lambda: there.slack.sockets.opened >= 2)
+            secrets = (secret, there.slack.team.token, there.slack.api.app_token, there.slack.signing_secret)
+    told = repr(logged) + "\n".join(record.getMessage() for record in caplog.records)
+    assert logged
+    assert not [word for word in secrets if word in told]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.slack import SlackAdapter
 from adapters.slack.text import escape, formats, literal_markdown
 from bot.errors import RetryLater, SendAmbiguous
 from bot.types import Button, Buttons, Citation, Conversation, Sources
@@ -205,18 +206,21 @@ async def test_a_draft_whose_start_was_never_answered_is_found(where: Conversati
         assert [m.seen for m in there.slack.by_bot("D1")] == [TEXT]
 
 
-async def test_another_process_finishes_the_draft_it_did_not_start() -> None:
-    from adapters.slack import SlackAdapter
-
+@pytest.mark.parametrize("where", [THREAD, place("D1")], ids=["stream", "message"])
+async def test_another_process_finishes_the_draft_it_did_not_start(where: Conversation) -> None:
     async with bench() as there:
         quick(there)
-        await grow(there, THREAD, TEXT[:10])
+        await grow(there, where, TEXT[:10])
         second = SlackAdapter(there.adapter._settings, clock=there.clock)
         await second.start(there.host, receive=False)
         try:
-            await second.send(message(THREAD, TEXT))
+            await second.send(message(where, TEXT))
         finally:
             await second.close()
+        # The first one hears of its end only now, by what it finds there.
+        there.clock.offset += 2
+        await there.adapter.draft(draft(where, TEXT[:20], 7))
+        await asyncio.sleep(0.1)
         assert [m.seen for m in there.slack.by_bot("D1")] == [TEXT]
 
 

@@ -7,13 +7,14 @@ import copy
 import dataclasses
 import io
 import json
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from adapters.slack.fields import Malformed
@@ -222,19 +223,8 @@ _payloads: list[dict[str, Any]] = [
     {"type": "shortcut", "team": {"id": "T1"}, "user": {"id": "U1"}, "callback_id": "c"},
 ]
 
-_leaf = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=12),
-    st.sampled_from(["", "message", "event_callback", "1.1", "U1", "\x00", "\ud800", "D1", "T" * 300]),
-    st.just([]),
-    st.just({}),
-    st.just([{}]),
-    st.just([1, "x"]),
-    st.just({"id": 1}),
-)
+_leaves: list[Any] = [None, True, 0, -1, 2**70, 1.5, "", "x", "1.1", "U1", "D1", "message", "event_callback"]
+_leaves += ["\x00", "\ud800", "T" * 300, "｜", "../..", "<@U0BOT>", [], {}, [{}], [1, "x"], {"id": 1}, [[]]]
 
 
 def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -246,25 +236,19 @@ def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at] * bool(at) + [path for key, item in items for path in _paths(item, (*at, key))]
 
 
-_places = [(number, path) for number, payload in enumerate(_payloads) for path in _paths(payload)]
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> dict[str, Any]:
-    """A real payload with one or two values replaced or removed."""
-    number, path = draw(st.sampled_from(_places))
+def mutated(chance: random.Random) -> dict[str, Any]:
+    """A real payload with up to three values replaced or removed."""
+    number = chance.randrange(len(_payloads))
     payload: dict[str, Any] = copy.deepcopy(_payloads[number])
-    for where in (path, draw(st.sampled_from([p for n, p in _places if n == number]))):
+    for _ in range(chance.randint(1, 3)):
+        path = chance.choice(_paths(payload) or [("type",)])
         holder: Any = payload
-        try:
-            for key in where[:-1]:
-                holder = holder[key]
-            if draw(st.booleans()) and isinstance(holder, dict):
-                holder.pop(where[-1], None)
-            else:
-                holder[where[-1]] = copy.deepcopy(draw(_leaf))
-        except (TypeError, KeyError, IndexError):
-            continue
+        for key in path[:-1]:
+            holder = holder[key]
+        if chance.random() < 0.4 and isinstance(holder, dict):
+            holder.pop(path[-1], None)
+        else:
+            holder[path[-1]] = copy.deepcopy(chance.choice(_leaves))
     return payload
 
 
@@ -289,8 +273,12 @@ def test_no_signed_payload_is_ever_a_500() -> None:
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
-    @given(st.one_of(mutated().map(_body), st.tuples(st.binary(max_size=40), st.just("application/json"))))
-    def case(request: tuple[bytes, str]) -> None:
+    @given(st.integers(0, 2**64) | st.binary(max_size=40))
+    def case(seed: int | bytes) -> None:
+        request = (
+            (seed, "application/json") if isinstance(seed, bytes) else _body(mutated(random.Random(seed)))
+        )
+        note(repr(request))
         response = loop.run_until_complete(webhook.handle(*request))
         assert response.status in (200, 400), response.status
         outcomes[response.status] = outcomes.get(response.status, 0) + 1
@@ -300,8 +288,8 @@ def test_no_signed_payload_is_ever_a_500() -> None:
     finally:
         loop.run_until_complete(made.__aexit__(None, None, None))
         loop.close()
-    assert outcomes[200] > 1000
-    assert outcomes[400] > 1000
+    # Neither all is taken nor all is turned away, or the cases would show nothing.
+    assert min(outcomes[200], outcomes[400]) > FUZZ // 10
 
 
 def test_malformed_is_what_a_wrong_shape_raises() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -92,7 +93,7 @@ async def test_previews_take_half_a_groups_minute_at_most(time: Time) -> None:
         except RetryLater as error:
             time.now += min(error.retry_after, 60)
     assert len(taken) == 10
-    assert all(later - earlier >= 3 for earlier, later in zip(taken, taken[1:], strict=False))
+    assert all(later - earlier >= 3 for earlier, later in pairwise(taken))
     assert await place(limits, -7) == 0
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
+from adapters.telegram.api import Me
 from adapters.telegram.events import Malformed, Parsed, Reader, replied_message
-from adapters.telegram.groups import Me
 from adapters.telegram.settings import TelegramSettings
 from adapters.telegram.webhook import Webhook
 from bot.types import File, Image, InboundEvent, Location, Sticker, Text, Voice, encode
@@ -351,6 +351,19 @@ def test_a_pressed_button_gives_its_value_and_its_label(desk: Desk) -> None:
 def test_a_button_under_a_message_long_gone_still_works(desk: Desk) -> None:
     event = desk.event(desk.wang.press(shown(desk, desk.wang.chat), "补卡", forgotten=True))
     assert (event.value, event.text, event.conversation.chat) == ("kb:cards.replace", "", str(desk.wang.id))
+
+
+def test_a_user_described_in_few_words_is_still_one(desk: Desk) -> None:
+    update = desk.wang.say("利率")
+    update["message"]["from"] = {"id": desk.wang.id}
+    assert desk.event(update).sender.id == str(desk.wang.id)
+    query = {
+        "id": "9",
+        "from": {"id": desk.wang.id},
+        "data": "y",
+        "message": {"chat": desk.wang.chat.described()},
+    }
+    assert desk.event({"update_id": 1, "callback_query": query}).value == "y"
 
 
 def test_a_button_in_a_topic_belongs_to_the_topic(desk: Desk) -> None:

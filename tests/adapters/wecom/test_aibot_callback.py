@@ -98,7 +98,7 @@ def answer(event: InboundEvent, text: str, *parts: Any, number: int = 0) -> Outb
 
 
 def draft(event: InboundEvent, text: str, sequence: int) -> Draft:
-    return Draft(event.conversation, answer(event, "").idempotency_key, text, sequence)
+    return Draft(event.conversation, answer(event, "").idempotency_key, text, sequence, event.event_id)
 
 
 # ── in ──

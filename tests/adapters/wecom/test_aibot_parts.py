@@ -18,24 +18,19 @@ from adapters.wecom.aibot.connection import ConnectionBot
 from adapters.wecom.aibot.encode import encode, encode_plain, task_id
 from adapters.wecom.aibot.frames import BadFrame, read_frame
 from adapters.wecom.aibot.incoming import Malformed, Reader
-from adapters.wecom.aibot.keys import event_of
 from adapters.wecom.aibot.markdown import CONTENT_LIMIT, escape, pieces
 from adapters.wecom.aibot.webhook import CallbackBot
-from bot.rails.base import reply
 from bot.types import (
     Button,
     Buttons,
     Card,
     Citation,
     Conversation,
-    Draft,
     FileOut,
     HandOver,
     ImageOut,
-    InboundEvent,
     OutboundMessage,
     OutPart,
-    Sender,
     Sources,
     Text,
 )
@@ -404,12 +399,6 @@ def test_every_message_becomes_what_wecom_takes(parts: list[OutPart]) -> None:
     if answer.card is not None:
         check_card(answer.card)
         assert answer.texts
-
-
-def test_a_draft_finds_its_event_in_the_key_that_the_core_makes() -> None:
-    for id in ("M1", "with|bars|in it", "1"):
-        event = InboundEvent(id, TO, Sender("w"), "message", (), NOW, NOW, "c")
-        assert event_of(Draft(TO, reply(event, "zh").idempotency_key, "x", 1)) == id
 
 
 def test_capabilities_are_what_the_wires_can_do() -> None:
