@@ -39,7 +39,9 @@ def slim(message: object) -> object:
         kept["from"] = described(kept["from"])
     reply = message.get("reply_to_message")
     if isinstance(reply, dict):
-        kept["reply_to_message"] = {k: reply[k] for k in ("message_id", "date", "chat", "from") if k in reply}
+        kept["reply_to_message"] = {k: reply[k] for k in ("message_id", "date", "chat") if k in reply}
+        if "from" in reply:
+            kept["reply_to_message"]["from"] = described(reply["from"])
         if "forum_topic_created" in reply:
             kept["reply_to_message"]["forum_topic_created"] = {"name": "", "icon_color": 0}
     return kept

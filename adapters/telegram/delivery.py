@@ -17,9 +17,9 @@ from adapters.telegram.buttons import KEPT_S
 from adapters.telegram.chats import Chats
 from adapters.telegram.encoder import TEXT_LIMIT, Call, FileCall, TextCall, encode, notes_needed
 from adapters.telegram.entities import cut
-from adapters.telegram.events import PLATFORM, replied_message
+from adapters.telegram.events import PLATFORM
 from adapters.telegram.limits import Limits
-from adapters.telegram.previews import NO_LINKS, Previews, thread_id
+from adapters.telegram.previews import NO_LINKS, Previews, reply_to, thread_id
 from adapters.telegram.refusals import said, translate
 from bot.errors import SendRefused, UnknownAttachment
 from bot.types import Delivery, OutboundMessage
@@ -175,8 +175,5 @@ class Deliverer:
 
 
 def _reply(message: OutboundMessage, number: int) -> ReplyParameters | None:
-    """In a group the first part is a reply to what it answers."""
-    if message.conversation.kind != "group" or number > 0:
-        return None
-    replied = replied_message(message.in_reply_to)
-    return None if replied is None else ReplyParameters(replied, allow_sending_without_reply=True)
+    """Of several parts the first is the reply."""
+    return reply_to(message.conversation, message.in_reply_to) if number == 0 else None

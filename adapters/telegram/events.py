@@ -256,7 +256,7 @@ def _event_id(number: int, chat: Chat, message_id: int) -> str:
 def _sender(user: User | None, behalf: Chat | None = None) -> Sender:
     if behalf is not None or user is None:
         return Sender(str(behalf.id) if behalf else "", (behalf.title or "") if behalf else "")
-    return Sender(str(user.id), user.full_name, user.language_code or "", user.is_bot)
+    return Sender(str(user.id), user.full_name or "", user.language_code or "", user.is_bot)
 
 
 def _can_write(member: ChatMember) -> bool:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 
 import structlog
-from telegram import LinkPreviewOptions
+from telegram import LinkPreviewOptions, ReplyParameters
 from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
 from adapters.base import Notes
@@ -17,12 +17,13 @@ from adapters.telegram.api import Api
 from adapters.telegram.chats import Chats
 from adapters.telegram.encoder import TEXT_LIMIT
 from adapters.telegram.entities import cut
+from adapters.telegram.events import replied_message
 from adapters.telegram.limits import Limits
 from adapters.telegram.refusals import translate
 from bot.errors import SendRefused
 from bot.types import Conversation, Draft
 
-__all__ = ["NO_LINKS", "Previews", "thread_id"]
+__all__ = ["NO_LINKS", "Previews", "reply_to", "thread_id"]
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ class Previews:
                 cut(draft.text, TEXT_LIMIT),
                 message_thread_id=thread_id(draft.conversation),
                 link_preview_options=NO_LINKS,
-                disable_notification=True,
+                reply_parameters=reply_to(draft.conversation, draft.in_reply_to),
             ),
         )
         return f"{_MESSAGE}{sent.message_id}"
@@ -140,3 +141,9 @@ def thread_id(conversation: Conversation) -> int | None:
         return int(conversation.thread)
     except ValueError:
         raise SendRefused(f"{conversation.thread[:40]!r} isn't a topic's number") from None
+
+
+def reply_to(conversation: Conversation, event_id: str) -> ReplyParameters | None:
+    """In a group an answer is a reply to what it answers; elsewhere that goes without saying."""
+    replied = replied_message(event_id) if conversation.kind == "group" else None
+    return None if replied is None else ReplyParameters(replied, allow_sending_without_reply=True)

@@ -52,8 +52,9 @@ _ADVICE = (
 
 
 def said(error: BaseException) -> str:
-    """Telegram's own words, without the token that some of them quote."""
-    return _TOKEN.sub("<token>", str(error))[:300]
+    """Telegram's own words, without the token and the whole answers that some of them quote."""
+    words = str(error).partition(". Parsing the server response")[0]
+    return _TOKEN.sub("<token>", words)[:300]
 
 
 def translate(error: Exception) -> SendError:

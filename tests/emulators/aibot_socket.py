@@ -74,6 +74,7 @@ class AibotSocket(Watched):
         """By req_id: whose conversation, and when."""
         self._events: dict[str, tuple[str, float]] = {}
         self._chats: set[str] = set()
+        self._bodies: dict[str, dict[str, Any]] = {}
         self._opened: dict[str, float] = {}
         self._taken: defaultdict[str, deque[float]] = defaultdict(deque)
         self._uploads: dict[str, dict[str, Any]] = {}
@@ -163,8 +164,13 @@ class AibotSocket(Watched):
         self._asked[req_id] = (chat or user, self.clock())
         self._chats.add(chat or user)
         bubble = self.bubbles[req_id] = Bubble()
+        self._bodies[req_id] = body
         await self._callback("aibot_msg_callback", body, req_id)
         return bubble
+
+    async def redeliver(self, req_id: str) -> None:
+        """The same callback again, which WeCom isn't known to do."""
+        await self._callback("aibot_msg_callback", self._bodies[req_id], req_id)
 
     async def enter(self, user: str = "wang") -> None:
         await self._event(

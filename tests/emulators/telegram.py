@@ -106,7 +106,7 @@ class TelegramEmulator:
         self.on_sent: Callable[[str, dict[str, Any]], None] = lambda what, message: None
         self.base_url = ""
         self._numbers = count(810_000_001)
-        self._clock = clock
+        self.clock = clock
         self._faults: list[Fault] = []
         self._changed = asyncio.Condition()
         self._generation = 0
@@ -218,7 +218,7 @@ class TelegramEmulator:
             if fault is not None and fault.trickle:
                 return await self._trickled(request)
             params = parse(method, given, files)
-            self.calls.append(Call(method, params, self._clock()))
+            self.calls.append(Call(method, params, self.clock()))
             result = await self._handler(method)(params)
             answer = {"ok": True, "result": result}
             status = 200
@@ -233,7 +233,7 @@ class TelegramEmulator:
             request.transport.close()
         if fault is not None and fault.hang:
             await self._hung.wait()
-        date = formatdate(self._clock() + self.skew_s, usegmt=True)
+        date = formatdate(time.time() + self.skew_s, usegmt=True)
         return web.json_response(answer, status=status, headers={"Date": date})
 
     async def _trickled(self, request: web.Request) -> web.StreamResponse:
@@ -367,7 +367,7 @@ class TelegramEmulator:
                     self.webhook.error = ""
                 else:
                     self.webhook.error = f"Wrong response from the webhook: {status}"
-                    self.webhook.error_at = int(self._clock())
+                    self.webhook.error_at = int(self.clock())
                     await asyncio.sleep(0.05)
                 await self._tell()
 
@@ -409,7 +409,7 @@ async def _given(request: web.Request) -> tuple[dict[str, str], dict[str, tuple[
     elif request.body_exists:
         for name, value in (await request.post()).items():
             if isinstance(value, web.FileField):
-                files[name] = (value.filename, value.file.read())
+                files[name] = (value.filename, await asyncio.to_thread(value.file.read))
             else:
                 given[name] = str(value)
     return given, files

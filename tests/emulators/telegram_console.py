@@ -71,6 +71,8 @@ async def _run(port: int, name: str, language: str) -> None:
                 console.typed(line.strip())
             except StopIteration:
                 _out("there is no such button")
+        # Nobody types any more, but the bot may still have something to say.
+        await asyncio.Event().wait()
 
 
 def _started(port: int) -> TelegramEmulator:

@@ -301,6 +301,9 @@ class _Aibot:
     streams = True
     emulator: AibotCallback | AibotSocket
 
+    def __init__(self) -> None:
+        self._came: dict[int, None] = {}
+
     async def __aexit__(self, *_: object) -> None:
         await self.emulator.stop()
 
@@ -309,8 +312,10 @@ class _Aibot:
         return Conversation("wecom", "aibot", "wang")
 
     async def say(self, text: str) -> None:
-        self.last = text
-        await self.emulator.say(text, msgid=f"M{len(self._bubbles()) + 1}")
+        await self.emulator.say(text)
+
+    async def redeliver(self) -> None:
+        await self.emulator.redeliver(list(self.emulator.bubbles)[-1])
 
     async def press(self, label: str) -> None:
         card, key = self._button(label)
@@ -338,8 +343,11 @@ class _Aibot:
         raise NotImplementedError
 
     def shown(self) -> list[str]:
-        finished = [f"{b.text} {_words(b.card or {})}" for b in self._bubbles() if b.finished]
-        return finished + [_words(body) for body in self._later()]
+        now = {id(b): f"{b.text} {_words(b.card or {})}" for b in self._bubbles() if b.finished}
+        now |= {id(body): _words(body) for body in self._later()}
+        # In the order in which they came, which nobody else notes.
+        self._came |= dict.fromkeys(now)
+        return [now[which] for which in self._came]
 
     def growths(self) -> int:
         return sum(len([s for s in b.states if s.strip()]) - 1 for b in self._bubbles() if b.states)
@@ -359,9 +367,6 @@ class AibotByCallback(_Aibot):
 
     async def connect(self, base: str) -> None:
         self.emulator.callback = f"{base}/webhooks/wecom/aibot"
-
-    async def redeliver(self) -> None:
-        await self.emulator.redeliver(list(self.emulator.bubbles)[-1])
 
     def pictures(self) -> list[bytes]:
         return [picture for bubble in self._bubbles() for picture in bubble.pictures]
@@ -385,9 +390,6 @@ class AibotByConnection(_Aibot):
 
     async def connect(self, base: str) -> None:
         await self.emulator.connected()
-
-    async def redeliver(self) -> None:
-        await self.emulator.say(self.last, msgid=f"M{len(self._bubbles())}")
 
     def pictures(self) -> list[bytes]:
         return list(self.emulator.media.values())

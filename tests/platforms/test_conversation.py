@@ -93,9 +93,11 @@ async def handed_over(app: App, face: WeComKf) -> None:
     await eventually(lambda: face.kf.session(face.user).servicer == "lisi")
     before = len(face.shown())
     await face.say("怎么开户")
-    async with asyncio.timeout(20):
-        while not await was_left_alone(app, face, "怎么开户"):
-            await asyncio.sleep(0.05)
+    for _ in range(400):
+        if await was_left_alone(app, face, "怎么开户"):
+            break
+        await asyncio.sleep(0.05)
+    assert await was_left_alone(app, face, "怎么开户")
     await face.kf.end(face.user)
     await face.say("转账要多久")
     await sees(face, lambda text: "转账要多久：请到网点" in text, after=before)

@@ -99,6 +99,8 @@ async def test_wecom_kf(tmp_path: Path) -> None:
 async def test_an_ai_bot(make: type[Face], tmp_path: Path) -> None:
     async with make() as face, counter(face, tmp_path):
         assert isinstance(face, AibotByCallback | AibotByConnection)
+        if isinstance(face, AibotByCallback):
+            face.emulator.poll_s = 1.0  # as WeCom does
         bubbles: dict[int, list[Any]] = {number: [] for number in range(CHATS)}
 
         async def say(number: int, text: str) -> None:

@@ -116,8 +116,8 @@ def fast(speed: float) -> Callable[[], float]:
     return lambda: start + (time.time() - start) * speed
 
 
-def draft(chat: Chat, text: str, sequence: int, *, key: str) -> Draft:
-    return Draft(here(chat), key, text, sequence)
+def draft(chat: Chat, text: str, sequence: int, *, key: str, to: str = "") -> Draft:
+    return Draft(here(chat), key, text, sequence, to)
 
 
 async def until_unwell(bot: Rig, word: str) -> None:

@@ -23,7 +23,7 @@ PACKAGE = "telegram-test-api@4.2.1"
 TOKEN = "sampleToken"
 CHAT = Chat(1, "private")
 SERVE = """
-const { TelegramServer } = require('telegram-test-api');
+const TelegramServer = require('telegram-test-api');
 new TelegramServer({ port: PORT, host: '127.0.0.1' }).start().then(() => console.log('up'));
 """
 
@@ -55,11 +55,13 @@ def server(package: Path) -> Iterator[str]:
         ["node", "-e", SERVE.replace("PORT", str(port))], cwd=package, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "up\n"
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(10)
-    process.stdout.close()
+    try:
+        assert process.stdout.readline() == "up\n"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
 
 
 async def post(url: str, **body: object) -> dict[str, object]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
+from heapq import heappop, heappush
+from itertools import count, pairwise
 
 import pytest
 
 from adapters.telegram.limits import Limits
 from bot.errors import RetryLater
-from tests.adapters.telegram.rig import fast, reply, rig
+from bot.types import OutboundMessage
+from tests.adapters.telegram.rig import reply, rig
 from tests.emulators.telegram import TelegramEmulator
+from tests.emulators.telegram_world import Chat
 
 CHATS = 500
-SPEED = 6
-"""How many times as fast as real the clock of both sides runs in the crowd test."""
 
 
 class Time:
@@ -28,6 +29,35 @@ class Time:
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+class CommonTime:
+    """A clock for many tasks: when all of them sleep, it moves to where the first wakes up."""
+
+    def __init__(self, tasks: int) -> None:
+        self.now = 1_000_000.0
+        self._awake = tasks
+        self._sleeping: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        wake = asyncio.get_running_loop().create_future()
+        heappush(self._sleeping, (self.now + seconds, next(self._numbers), wake))
+        self.one_less()
+        await wake
+
+    def one_less(self) -> None:
+        """A task sleeps, or is done."""
+        self._awake -= 1
+        if self._awake or not self._sleeping:
+            return
+        self.now = max(self.now, self._sleeping[0][0])
+        while self._sleeping and self._sleeping[0][0] <= self.now:
+            self._awake += 1
+            heappop(self._sleeping)[2].set_result(None)
 
 
 @pytest.fixture
@@ -99,27 +129,33 @@ async def test_previews_take_half_a_groups_minute_at_most(time: Time) -> None:
 
 async def test_five_hundred_chats_are_answered_in_order_and_never_too_fast() -> None:
     """Ask, be stored, be answered twice: as the sender does it, one message of a chat at a time."""
-    clock = fast(SPEED)
-    limits = Limits(clock, lambda seconds: asyncio.sleep(seconds / SPEED))
-    api = TelegramEmulator(clock=clock)
-    async with rig(api=api, limits=limits, timeout_s=10.0) as bot:
+    time = CommonTime(CHATS)
+    api = TelegramEmulator(clock=time)
+    async with rig(api=api, limits=Limits(time, time.sleep), timeout_s=10.0) as bot:
         people = [api.world.customer(f"客{n}") for n in range(CHATS)]
         for person in people:
             person.say("利率")
         await bot.api.drained(patience=30)
         assert len(bot.host.events) == CHATS
 
-        async def answer(chat: int) -> None:
-            person = people[chat]
-            for number in (1, 2):
-                while True:
-                    try:
-                        await bot.adapter.send(reply(person.chat, f"{number}", key=f"{chat}-{number}"))
-                        break
-                    except RetryLater as error:
-                        await asyncio.sleep(error.retry_after / SPEED)
+        async def answer(chat: Chat) -> None:
+            for number in "12":
+                message = reply(chat, number)
+                while not await sent(message):
+                    pass
+            time.one_less()
 
-        await asyncio.gather(*(answer(chat) for chat in range(CHATS)))
+        async def sent(message: OutboundMessage) -> bool:
+            try:
+                await bot.adapter.send(message)
+            except RetryLater as error:
+                await time.sleep(error.retry_after)
+                return False
+            return True
+
+        started = time.now
+        await asyncio.gather(*(answer(person.chat) for person in people))
         for person in people:
             assert [m["text"] for m in person.chat.messages.values()] == ["利率", "1", "2"]
         assert api.flood.refused == 0
+        assert 25 < 2 * CHATS / (time.now - started) < 30

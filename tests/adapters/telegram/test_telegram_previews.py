@@ -85,6 +85,18 @@ async def test_in_a_group_an_answer_grows_by_edits_and_the_last_is_formatted() -
         assert len(bot.api.made("sendMessage")) == 1
 
 
+async def test_in_a_group_the_growing_answer_is_already_a_reply_to_the_question() -> None:
+    async with rig() as bot:
+        group = bot.api.world.group()
+        update = bot.api.world.customer().say("@teller_bot 贷款", group)
+        event = await bot.event(1)
+        await bot.adapter.draft(draft(group, "请", 1, key="k1", to=event.event_id))
+        shown = await bot.api.sent(group)
+        await bot.adapter.send(reply(group, "请看。", key="k1", to=event.event_id))
+        assert shown["reply_to_message"]["message_id"] == update["message"]["message_id"]
+        assert group.messages[shown["message_id"]]["text"] == "请看。"
+
+
 async def test_a_long_answer_takes_the_drafts_place_and_goes_on_below() -> None:
     async with rig(receiving=False) as bot:
         group = bot.api.world.group()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
 import structlog
 
 from adapters.base import Attachment
+from adapters.telegram.limits import Limits
 from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
 from bot.types import (
     Button,
@@ -26,7 +28,7 @@ from bot.types import (
 )
 from tests.adapters.host import MemoryHost
 from tests.adapters.telegram.rig import Rig, here, reply, rig
-from tests.emulators.telegram import TOKEN
+from tests.emulators.telegram import TOKEN, TelegramEmulator
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
 
@@ -183,6 +185,15 @@ async def test_formatting_that_is_refused_is_said_plain() -> None:
         await bot.adapter.send(reply(wang.chat, Card("标题", text="正文")))
         shown = await bot.api.sent()
         assert (shown["text"], shown.get("entities")) == ("标题\n正文", None)
+
+
+async def test_an_answer_of_telegrams_that_the_library_cannot_read_is_a_message_delivered() -> None:
+    # Dates in milliseconds: a server that others wrote gives them, and the library gives up on them.
+    api = TelegramEmulator(clock=lambda: time.time() * 1000)
+    async with rig(receiving=False, api=api, limits=Limits(api.clock)) as bot:
+        wang = bot.api.world.customer()
+        delivery = await bot.adapter.send(reply(wang.chat, "一"))
+        assert delivery.message_id == str((await bot.api.sent())["message_id"])
 
 
 # ── several parts ──
