@@ -56,7 +56,7 @@ class Sender:
         metrics: Metrics,
         clock: Clock,
         *,
-        concurrency: int = 32,
+        concurrency: int = 128,
         lease_s: float = 30.0,
     ) -> None:
         self._store = store

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import StoreBusy
 
-__all__ = ["make_engine", "make_writing_engine", "store_errors"]
+__all__ = ["make_blocking_engine", "make_engine", "store_errors"]
 
 UNAVAILABLE = ("08", "25006", "28", "3D", "53", "57", "58")
 """SQLSTATE classes that say "not now": connection, read-only, login, no such database, out of
@@ -45,11 +45,11 @@ def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
     )
 
 
-def make_writing_engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine | None:
+def make_blocking_engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine | None:
     """For SQLite an engine that works in the calling thread; None for a server.
 
-    A group of writes then runs as one visit to the writer's thread. Through the async driver every
-    single statement would be one, which costs several times the statement itself.
+    A group of writes, or a read, is then one visit to a thread. Through the async driver every single
+    statement would be several, which costs several times the statement itself.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":

@@ -10,12 +10,13 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from bot.errors import QueueFull, UnknownAttachment
 from bot.store import history, inbox, letters, notes, outbox
-from bot.store.engine import make_engine, make_writing_engine, store_errors
+from bot.store.engine import make_blocking_engine, make_engine
 from bot.store.inbox import Claim
 from bot.store.letters import DeadLetter
 from bot.store.migrate import upgrade
 from bot.store.notes import Account
 from bot.store.outbox import Dispatch
+from bot.store.reader import Reader
 from bot.store.schema import NEW_SQL, OPEN_SQL, attachments, audit, dead_letters
 from bot.store.writer import Writer
 from bot.types import Conversation, Exchange, InboundEvent, OutboundMessage, encode
@@ -75,8 +76,9 @@ class Store:
     def __init__(self, url: str, *, busy_ms: int = 4000) -> None:
         self.url = url
         self._engine = make_engine(url, busy_ms=busy_ms)
-        self._writing = make_writing_engine(url, busy_ms=busy_ms)
-        self._writer = Writer(self._engine, self._writing)
+        self._blocking = make_blocking_engine(url, busy_ms=busy_ms)
+        self._writer = Writer(self._engine, self._blocking)
+        self._reader = Reader(self._engine, self._blocking)
 
     @classmethod
     async def open(cls, url: str, *, busy_ms: int = 4000) -> Store:
@@ -90,6 +92,7 @@ class Store:
         return store
 
     async def close(self) -> None:
+        await self._reader.close()
         await self._writer.close()
         await self._engine.dispose()
 
@@ -292,9 +295,7 @@ class Store:
         return await self._read(lambda c: c.execute(select(func.count()).select_from(audit)).scalar_one())
 
     async def _read(self, function: Callable[[Connection], T]) -> T:
-        with store_errors():
-            async with self._engine.connect() as connection:
-                return await connection.run_sync(function)
+        return await self._reader.run(function)
 
 
 def _note(connection: Connection, event: InboundEvent, entry: AuditEntry, now: float) -> None:

@@ -36,7 +36,7 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 def limit_pages(store: Store) -> None:
     """Let every transaction from now on run under a page limit that is reached already."""
 
-    @sqlalchemy_event.listens_for(store._writing, "begin")
+    @sqlalchemy_event.listens_for(store._blocking, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count = 60")
 

@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -76,7 +77,8 @@ class Streams:
         clock: seconds since the epoch.
         later: what a bubble says that ends without an answer.
         untaken_s: how long a finished answer waits for WeCom to come for it.
-        look_s: how often a delivery looks whether it was taken.
+        look_s: how often a delivery looks whether another process has given it out; in this one it is
+            told.
     """
 
     def __init__(
@@ -86,13 +88,14 @@ class Streams:
         later: str,
         clock: Callable[[], float] = time.time,
         untaken_s: float = 10.0,
-        look_s: float = 0.2,
+        look_s: float = 1.0,
     ) -> None:
         self._notes = notes
         self._later = later
         self._clock = clock
         self._untaken_s = untaken_s
         self._look_s = look_s
+        self._waiting: dict[str, asyncio.Event] = {}
 
     async def open(self, sid: str, *, waiting: str) -> bool:
         """Open the bubble; False if it is known. Raises StoreBusy, as all here."""
@@ -126,9 +129,13 @@ class Streams:
                 return False
             await self._notes.put(f"stream:{sid}", _encode(grown), ttl_s=KEPT_S)
             keys.append(piece.key)
-        return await self._taken(sid, keys.index(piece.key) + 1)
+        self._waiting[sid] = asyncio.Event()
+        try:
+            return await self._taken(sid, keys.index(piece.key) + 1, self._waiting[sid])
+        finally:
+            self._waiting.pop(sid, None)
 
-    async def _taken(self, sid: str, count: int) -> bool:
+    async def _taken(self, sid: str, count: int, here: asyncio.Event) -> bool:
         """Whether the first `count` shares were taken, as soon as that is certain."""
         until = time.monotonic() + self._untaken_s
         while True:
@@ -144,7 +151,10 @@ class Streams:
                 if told == "" or await self._notes.add(f"told:{sid}", _UNTAKEN, ttl_s=KEPT_S):
                     return False
                 until += self._untaken_s
-            await asyncio.sleep(self._look_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await here.wait()
+            here.clear()
 
     async def poll(self, sid: str) -> Shown:
         """What to show now. A bubble that isn't known is finished, or WeCom would ask for ever."""
@@ -161,6 +171,8 @@ class Streams:
             # Read again: what came before the note above is shown, what comes after sees the note.
             stream = await self._get(sid) or stream
             await self._notes.put(f"told:{sid}", str(len(stream.pieces)), ttl_s=KEPT_S)
+            if sid in self._waiting:
+                self._waiting[sid].set()
         elif await self._notes.get(f"told:{sid}") in (_EXPIRED, _UNTAKEN):
             return Shown(await self._notes.get(f"grow:{sid}") or self._later, True)
         return Shown(

@@ -78,7 +78,7 @@ class CallbackBot:
         *,
         clock: Callable[[], float] = time.time,
         untaken_s: float = 10.0,
-        look_s: float = 0.2,
+        look_s: float = 1.0,
     ) -> None:
         self.account = settings.account
         self._settings = settings
