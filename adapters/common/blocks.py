@@ -28,24 +28,26 @@ from bot.types import (
     Text,
 )
 
-__all__ = ["Block", "blocks", "card_text", "footnote", "numbered"]
+__all__ = ["Block", "blocks", "card_text", "footnote", "numbered", "paragraphs"]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One thing to show. Either `text` (with `sources` and `buttons`), or exactly one of the rest."""
+    """One thing to show. Either a text with its sources and buttons, or exactly one of the rest."""
 
     text: str = ""
     sources: tuple[Citation, ...] = ()
+    prompt: str = ""
+    """What the buttons ask; it stands right above them, under the sources."""
     buttons: tuple[Button, ...] = ()
-    """Empty where the platform has none: they are numbered choices in `text` then."""
+    """Empty where the platform has none: they are numbered choices in `prompt` then."""
     card: Card | None = None
     attachment: ImageOut | FileOut | None = None
     hand_over: HandOver | None = None
 
     def plain(self, language: Language) -> str:
-        """The text with its sources as a footnote."""
-        return _paragraphs(self.text, footnote(self.sources, language))
+        """The text, its sources as a footnote, and the prompt."""
+        return paragraphs(self.text, footnote(self.sources, language), self.prompt)
 
 
 def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
@@ -56,24 +58,31 @@ def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
 
     def text(block: Block) -> None:
         nonlocal open_text
-        if not open_text:
+        # What comes after a prompt must not slip in above it.
+        if not open_text or (block.text and made[-1].prompt):
             made.append(Block())
             open_text = True
         last = made[-1]
         made[-1] = replace(
             last,
-            text=_paragraphs(last.text, block.text),
+            text=paragraphs(last.text, block.text),
             sources=last.sources + block.sources,
+            prompt=paragraphs(last.prompt, block.prompt),
             buttons=last.buttons + block.buttons,
         )
 
     def choices(prompt: str, buttons: Sequence[Button]) -> None:
-        nonlocal offered
-        if capabilities.buttons:
-            text(Block(prompt, buttons=tuple(buttons)))
+        if not buttons:
+            text(Block(prompt))
+        elif capabilities.buttons:
+            text(Block(prompt=prompt, buttons=tuple(buttons)))
         else:
-            text(Block(_paragraphs(prompt, numbered(buttons, first=offered + 1), gap="\n")))
+            text(Block(prompt=paragraphs(prompt, numbers(buttons), gap="\n")))
+
+    def numbers(buttons: Sequence[Button]) -> str:
+        nonlocal offered
         offered += len(buttons)
+        return numbered(buttons, first=offered - len(buttons) + 1)
 
     def alone(block: Block) -> None:
         nonlocal open_text
@@ -93,8 +102,10 @@ def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
             case Card() if capabilities.cards:
                 alone(Block(card=msgspec.structs.replace(part, buttons=())))
                 choices("", part.buttons)
+            case Card() if capabilities.buttons:
+                text(Block(card_text(part), buttons=part.buttons))
             case Card():
-                choices(card_text(part), part.buttons)
+                text(Block(paragraphs(card_text(part), numbers(part.buttons), gap="\n")))
             case ImageOut() if capabilities.images:
                 alone(Block(attachment=part))
             case FileOut() if capabilities.files:
@@ -133,5 +144,5 @@ def _wide(text: str) -> bool:
     return any("\u2e80" <= c <= "\u9fff" for c in text)
 
 
-def _paragraphs(*texts: str, gap: str = "\n\n") -> str:
+def paragraphs(*texts: str, gap: str = "\n\n") -> str:
     return gap.join(text for text in texts if text.strip())

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from adapters.base import Capabilities
-from adapters.common.blocks import Block, blocks, card_text, footnote, numbered
+from adapters.common.blocks import Block, blocks, card_text, footnote, numbered, paragraphs
 from adapters.common.split import split
 from adapters.slack.text import escape
 from bot.locales import say
@@ -130,17 +130,25 @@ def _size(block: Json) -> int:
 
 
 def _texts(block: Block, language: Language) -> list[Post]:
-    text = _with_full_labels(block.text, block.buttons)
-    extras = (*_context(block.sources, language), *_actions(block.buttons))
+    asked = _with_full_labels(block.prompt, block.buttons)
+    text = block.text
+    if not block.sources:
+        text, asked = paragraphs(text, asked), ""
+    extras = (*_context(block.sources, language), *_section(asked), *_actions(block.buttons))
     pieces = split(text, TEXT_LIMIT)
     posts = [Post(_fallback(piece), piece) for piece in pieces]
     if not extras:
         return posts
     if not posts:
-        shown = footnote(block.sources, language) or " / ".join(b.label for b in block.buttons)
+        shown = footnote(block.sources, language) or asked or " / ".join(b.label for b in block.buttons)
         return [Post(_fallback(shown), "", extras)]
     last = posts[-1]
     return [*posts[:-1], Post(last.text, last.body, extras)]
+
+
+def _section(text: str) -> list[Json]:
+    """A line between the sources and the buttons."""
+    return [{"type": "section", "text": _plain(piece, TEXT_LIMIT)} for piece in split(text, TEXT_LIMIT)]
 
 
 def _with_full_labels(text: str, buttons: Sequence[Button]) -> str:

@@ -97,7 +97,9 @@ def _texts(rich: Rich, buttons: tuple[Button, ...], language: Language) -> list[
 
 
 def _text(block: Block, language: Language) -> Rich:
-    return paragraphs(Rich(block.text.strip()), _footnote(block.sources, language))
+    return paragraphs(
+        Rich(block.text.strip()), _footnote(block.sources, language), Rich(block.prompt.strip())
+    )
 
 
 def _footnote(sources: tuple[Citation, ...], language: Language) -> Rich:

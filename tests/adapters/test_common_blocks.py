@@ -52,7 +52,7 @@ def test_neighbouring_texts_share_a_block_as_paragraphs() -> None:
 def test_sources_and_buttons_join_the_text_they_follow() -> None:
     parts = Text("答案"), Sources((FEES,)), Buttons((YES, NO), "还想问："), Sources((LIMITS,))
     assert shown(*parts, capabilities=EVERYTHING) == [
-        Block("答案\n\n还想问：", sources=(FEES, LIMITS), buttons=(YES, NO))
+        Block("答案", sources=(FEES, LIMITS), prompt="还想问：", buttons=(YES, NO))
     ]
 
 
@@ -89,13 +89,15 @@ def test_a_text_keeps_its_own_white_space() -> None:
 
 def test_buttons_stay_buttons_where_there_are_any() -> None:
     capable = Capabilities(buttons=True)
-    assert shown(Buttons((YES, NO), "要吗？"), capabilities=capable) == [Block("要吗？", buttons=(YES, NO))]
+    assert shown(Buttons((YES, NO), "要吗？"), capabilities=capable) == [
+        Block(prompt="要吗？", buttons=(YES, NO))
+    ]
     assert shown(Buttons((YES, NO)), capabilities=capable) == [Block(buttons=(YES, NO))]
 
 
 def test_without_buttons_choices_are_numbered_under_their_prompt() -> None:
-    assert shown(Text("答案"), Buttons((YES, NO), "要吗？")) == [Block("答案\n\n要吗？\n1. 是\n2. 否")]
-    assert shown(Buttons((YES, NO))) == [Block("1. 是\n2. 否")]
+    assert shown(Text("答案"), Buttons((YES, NO), "要吗？")) == [Block("答案", prompt="要吗？\n1. 是\n2. 否")]
+    assert shown(Buttons((YES, NO))) == [Block(prompt="1. 是\n2. 否")]
 
 
 def test_a_prompt_without_choices_is_text() -> None:
@@ -106,8 +108,8 @@ def test_a_prompt_without_choices_is_text() -> None:
 def test_the_numbering_runs_through_the_message() -> None:
     more = Button("更多", "more")
     whole = shown(Buttons((YES, NO), "一"), BRANCH, PHOTO, Buttons((more,), "三"), capabilities=NOTHING)
-    (block,) = whole
-    numbers = [line for line in block.text.splitlines() if line[:1].isdigit()]
+    lines = [line for block in whole for line in block.plain("zh").splitlines()]
+    numbers = [line for line in lines if line[:1].isdigit()]
     assert numbers == ["1. 是", "2. 否", "3. 是", "4. 否", "5. 更多"]
 
 
@@ -135,9 +137,9 @@ def test_cards_without_buttons_have_their_choices_numbered_after_them() -> None:
     more = Buttons((Button("更多", "more"),))
     assert shown(BRANCH, more, BRANCH, capabilities=Capabilities(cards=True)) == [
         Block(card=replace_buttons(BRANCH)),
-        Block("1. 是\n2. 否\n\n3. 更多"),
+        Block(prompt="1. 是\n2. 否\n\n3. 更多"),
         Block(card=replace_buttons(BRANCH)),
-        Block("4. 是\n5. 否"),
+        Block(prompt="4. 是\n5. 否"),
     ]
     plain = replace_buttons(BRANCH)
     assert shown(plain, capabilities=Capabilities(cards=True)) == [Block(card=plain)]
@@ -245,7 +247,9 @@ def test_nothing_is_lost_and_nothing_shown_that_a_platform_lacks(
         assert able.cards or block.card is None
         assert able.images or not isinstance(block.attachment, ImageOut)
         assert able.files or not isinstance(block.attachment, FileOut)
-    everything = "\n".join(f"{block.text}\n{card_text(block.card) if block.card else ''}" for block in made)
+    everything = "\n".join(
+        f"{block.text}\n{block.prompt}\n{card_text(block.card) if block.card else ''}" for block in made
+    )
     offered = [b for block in made for b in (block.card or block).buttons]
     expected: list[Button] = []
     for one in parts:
@@ -265,4 +269,4 @@ def test_nothing_is_lost_and_nothing_shown_that_a_platform_lacks(
 
 
 def said(block: Block) -> Any:
-    return block.text or block.sources or block.buttons
+    return block.text or block.sources or block.prompt or block.buttons

@@ -33,6 +33,8 @@ class Face(Protocol):
     name: str
     streams: bool
     """Whether a customer sees an answer grow."""
+    gets_pictures: bool
+    """Whether a picture can be sent that answers no message of the customer's."""
 
     async def __aenter__(self) -> Any: ...
     async def __aexit__(self, *_: object) -> None: ...
@@ -75,7 +77,7 @@ async def sees(face: Face, condition: Callable[[str], bool], *, after: int = 0, 
 
 
 class Telegram:
-    name, streams = "telegram", True
+    name, streams, gets_pictures = "telegram", True, True
 
     async def __aenter__(self) -> Telegram:
         self.telegram = TelegramEmulator()
@@ -137,7 +139,7 @@ class Telegram:
 
 
 class Slack:
-    name, streams = "slack", True
+    name, streams, gets_pictures = "slack", True, True
 
     async def __aenter__(self) -> Slack:
         self.slack = SlackEmulator()
@@ -185,7 +187,7 @@ class Slack:
 
 
 class WeComApp:
-    name, streams = "wecom-app", False
+    name, streams, gets_pictures = "wecom-app", False, True
 
     async def __aenter__(self) -> WeComApp:
         self.qyapi = Qyapi()
@@ -239,7 +241,7 @@ class WeComApp:
 
 
 class WeComKf:
-    name, streams = "wecom-kf", False
+    name, streams, gets_pictures = "wecom-kf", False, True
 
     async def __aenter__(self) -> WeComKf:
         self.qyapi = Qyapi()
@@ -354,7 +356,7 @@ class _Aibot:
 
 
 class AibotByCallback(_Aibot):
-    name = "wecom-aibot-callback"
+    name, gets_pictures = "wecom-aibot-callback", False
 
     async def __aenter__(self) -> AibotByCallback:
         self.emulator = AibotCallback()
@@ -376,7 +378,7 @@ class AibotByCallback(_Aibot):
 
 
 class AibotByConnection(_Aibot):
-    name = "wecom-aibot-connection"
+    name, gets_pictures = "wecom-aibot-connection", True
 
     async def __aenter__(self) -> AibotByConnection:
         self.emulator = AibotSocket()

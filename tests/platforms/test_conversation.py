@@ -73,7 +73,10 @@ async def test_a_whole_conversation(make: type[Face], tmp_path: Path, worker: Wo
         await app.store.keep_attachment(ref, face.conversation, picture, now=utc_now().timestamp())
         await post(app, face, "picture-1", Text("这是您要的图。"), ImageOut(ref, "走势图"))
         await sees(face, lambda text: "这是您要的图" in text, after=before)
-        await sees(face, lambda _: PNG in face.pictures())
+        if face.gets_pictures:
+            await sees(face, lambda _: PNG in face.pictures())
+        else:
+            assert "[图片] 走势图" in "\n".join(face.shown()[before:])
         # A text longer than the platform takes at once arrives whole and in order.
         before = len(face.shown())
         await face.say("Show me the full terms and conditions")

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapters.base import Capabilities
-from adapters.common.blocks import Block, blocks, card_text, footnote, numbered
+from adapters.common.blocks import Block, blocks, card_text, numbered, paragraphs
 from adapters.common.split import split
 from adapters.wecom.texts import TEXT_LIMIT, clean
 from bot.locales import say
-from bot.types import Button, Buttons, Card, FileOut, ImageOut, Language, OutboundMessage
+from bot.types import Button, Card, FileOut, ImageOut, Language, OutboundMessage
 
 __all__ = ["Payload", "capabilities", "encode", "text_payloads"]
 
@@ -60,7 +60,6 @@ def capabilities(*, cards: bool) -> Capabilities:
 
 def encode(message: OutboundMessage, can: Capabilities) -> list[Payload]:
     """The messages to send, in order; the same for the same message."""
-    prompts = frozenset(part.prompt for part in message.parts if isinstance(part, Buttons) and part.prompt)
     payloads: list[Payload] = []
     first = 1  # a customer may also answer with a choice's number: those run through the whole message
     for number, block in enumerate(blocks(message, can)):
@@ -72,7 +71,7 @@ def encode(message: OutboundMessage, can: Capabilities) -> list[Payload]:
             payloads += _card(block.card, task_id, message.language, first)
             first += len(block.card.buttons)
         else:
-            payloads += _text(block, task_id, prompts, message.language, first)
+            payloads += _text(block, task_id, message.language, first)
             first += len(block.buttons)
     return payloads
 
@@ -81,21 +80,15 @@ def text_payloads(text: str) -> list[Payload]:
     return [Payload("text", {"content": piece}) for piece in split(clean(text), TEXT_LIMIT, "utf8")]
 
 
-def _text(
-    block: Block, task_id: str, prompts: frozenset[str], language: Language, first: int
-) -> list[Payload]:
+def _text(block: Block, task_id: str, language: Language, first: int) -> list[Payload]:
     if not block.buttons:
         return text_payloads(block.plain(language))
     if not _pressable(block.buttons):
-        choices = "\n".join((block.text, numbered(block.buttons, first=first))).strip()
-        return text_payloads("\n\n".join(t for t in (choices, footnote(block.sources, language)) if t))
-    body, title = block.text, ""
-    fitting = [p for p in prompts if body.endswith(p) and _columns(p) <= TITLE and "\n" not in p]
-    if fitting:
-        # The question that the buttons answer stands on their card.
-        title = max(fitting, key=len)
-        body = body.removesuffix(title).rstrip()
-    above = Block(body, block.sources).plain(language)
+        choices = paragraphs(block.prompt, numbered(block.buttons, first=first), gap="\n")
+        return text_payloads(replace(block, prompt=choices, buttons=()).plain(language))
+    # The question that the buttons answer stands on their card, if it fits.
+    title = block.prompt if _columns(block.prompt) <= TITLE and "\n" not in block.prompt else ""
+    above = replace(block, prompt="" if title else block.prompt, buttons=()).plain(language)
     card = _with_buttons({"title": title or say("wecom.choose", language)}, block.buttons, task_id, first)
     return [*text_payloads(above), card]
 
@@ -107,7 +100,7 @@ def _card(card: Card, task_id: str, language: Language, first: int) -> list[Payl
     if shown is None or (card.uri and not linked) or (card.buttons and not buttons):
         # As text, with the buttons on a card of their own where they can be pressed.
         block = Block(card_text(card), buttons=card.buttons)
-        return _text(block, task_id, frozenset(), language, first)
+        return _text(block, task_id, language, first)
     if linked:
         shown["card_action"] = {"type": 1, "url": card.uri}
     if buttons and len(card.fields) + (len(buttons) if _numbered(buttons) else 0) <= FIELDS:
@@ -115,7 +108,7 @@ def _card(card: Card, task_id: str, language: Language, first: int) -> list[Payl
         return [_with_buttons(shown.pop("main_title"), buttons, task_id, first, fields, shown)]
     if linked and not buttons:
         return [Payload("template_card", {"card_type": "text_notice", **shown})]
-    return _text(Block(card_text(card), buttons=buttons), task_id, frozenset(), language, first)
+    return _text(Block(card_text(card), buttons=buttons), task_id, language, first)
 
 
 def _face(card: Card) -> dict[str, Any] | None:

@@ -60,8 +60,8 @@ def test_an_answer_with_sources_and_questions_is_one_message() -> None:
     )
     assert [flat(call) for call in calls] == [
         (
-            "💳 请先挂失，再补卡。\n\n您可能还想问：\n\n来源：《银行卡挂失》《补卡》",
-            [{"type": "text_link", "offset": 27, "length": 5, "url": "https://bank.example/lost"}],
+            "💳 请先挂失，再补卡。\n\n来源：《银行卡挂失》《补卡》\n\n您可能还想问：",
+            [{"type": "text_link", "offset": 18, "length": 5, "url": "https://bank.example/lost"}],
             [[key("补卡多少钱", "kb:replace.fee")], [key("多久能拿到", "kb:replace.time")]],
         )
     ]
