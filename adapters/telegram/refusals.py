@@ -31,8 +31,8 @@ NEVER_SENT = (
     httpx.InvalidURL,
 )
 UNAUTHORIZED = (
-    "Telegram refuses the bot's token: take the present one from @BotFather (/token) and set it as "
-    "platforms.telegram.token"
+    "Telegram refuses the bot's token: take the present one from @BotFather (/token) and set it "
+    "under platforms.telegram.bots"
 )
 
 _TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{20,}")

@@ -9,7 +9,7 @@ Functions over query and body only: no web framework, no state. A refusal says w
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlencode
 
@@ -23,16 +23,21 @@ from adapters.wecom.xml import XmlError, read_xml
 
 __all__ = [
     "MAX_AGE_S",
+    "XML_LIMIT",
     "CallbackRefused",
     "answer_url_check",
     "check_callback",
     "check_url",
+    "make_crypto",
     "open_json",
     "open_xml",
     "query_of",
     "seal_json",
 ]
 
+XML_LIMIT: Final = 128 << 10
+"""Bytes of a callback in XML; WeCom's have a few thousand. It is parsed before its signature is known, and
+a parser is slow enough for a stranger's megabyte to hold up everybody else."""
 MAX_AGE_S: Final = 300.0
 """Seconds a signed callback stays valid, either way.
 
@@ -43,6 +48,19 @@ request could be tried after that. A clock that is 5 minutes off is named by `te
 CHECK_TIMEOUT_S: Final = 10.0
 
 _STATUS: Final = {"bad_signature": 401, "stale": 401, "wrong_receiver": 403, "malformed": 400}
+
+
+def make_crypto(
+    account: str, token: str, encoding_aes_key: str, receive_id: str, clock: Callable[[], float]
+) -> Crypto:
+    """
+    Raises:
+        ValueError: `encoding_aes_key` isn't one; says whose.
+    """
+    try:
+        return Crypto(token, encoding_aes_key, receive_id, clock=clock)
+    except ValueError as error:
+        raise ValueError(f"wecom: {account!r}: encoding_aes_key is wrong: {error}") from None
 
 
 class CallbackRefused(Exception):

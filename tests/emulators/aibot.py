@@ -18,6 +18,7 @@ from typing import Any
 from tests.emulators.aibot_callback import AibotCallback
 from tests.emulators.aibot_socket import SECRET, AibotSocket
 from tests.emulators.aibot_wire import AES_KEY, TOKEN
+from tests.emulators.typed import run_console, typed_lines
 
 __all__ = ["AibotCallback", "AibotSocket"]
 
@@ -35,6 +36,7 @@ platforms:
     enabled: true
     aibots:
       - {{name: aibot, token: {token}, encoding_aes_key: {key}}}
+    api_base: {url}
 """
 
 
@@ -46,7 +48,7 @@ def show(*lines: Any) -> None:
 async def watch(wecom: AibotCallback | AibotSocket) -> None:
     """Print what the bot does."""
     seen: dict[int, tuple[str, bool]] = {}
-    pushed = refused = 0
+    pushed = refused = greeted = 0
     while True:
         with suppress(TimeoutError):
             await wecom.until(lambda: False, timeout=0.2)
@@ -64,9 +66,12 @@ async def watch(wecom: AibotCallback | AibotSocket) -> None:
                 show_card(content)
             else:
                 show("  ◀", content.get("content", content))
+        welcomes = [] if isinstance(wecom, AibotCallback) else wecom.welcomes
+        for welcome in welcomes[greeted:]:
+            show("  ◀", welcome)
         for refusal in wecom.refusals[refused:]:
             show("  ✗", refusal)
-        pushed, refused = len(bodies), len(wecom.refusals)
+        pushed, refused, greeted = len(bodies), len(wecom.refusals), len(welcomes)
 
 
 def show_card(card: dict[str, Any]) -> None:
@@ -86,7 +91,9 @@ async def typed(wecom: AibotCallback | AibotSocket, line: str) -> None:
     word, _, rest = line.partition(" ")
     card = last_card(wecom)
     if word == "/enter":
-        show("  ◀", await wecom.enter())
+        greeting = await wecom.enter()  # over the long connection it comes by itself
+        if greeting:
+            show("  ◀", greeting)
     elif word == "/press" and card is not None and rest.isdigit():
         await wecom.press(card, card["button_list"][int(rest) - 1]["key"])
     elif word == "/redeliver" and isinstance(wecom, AibotCallback) and wecom.bubbles:
@@ -108,15 +115,15 @@ async def main() -> None:
     await wecom.start(options.port)
     if isinstance(wecom, AibotCallback):
         wecom.callback, wecom.poll_s = options.events, 1.0
-        show(CALLBACK.format(token=TOKEN, key=AES_KEY))
+        show(CALLBACK.format(token=TOKEN, key=AES_KEY, url=wecom.base_url))
     else:
         show(CONNECTION.format(secret=SECRET, url=wecom.ws_url))
     watching = asyncio.create_task(watch(wecom))
     try:
-        while line := await asyncio.to_thread(sys.stdin.readline):
+        async for line in typed_lines():
             try:
-                await typed(wecom, line.strip())
-            except (AssertionError, OSError) as error:
+                await typed(wecom, line)
+            except (AssertionError, IndexError, OSError) as error:
                 show("  ✗", error)
     finally:
         watching.cancel()
@@ -124,5 +131,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        asyncio.run(main())
+    run_console(main())

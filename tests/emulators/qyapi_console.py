@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from itertools import count
 
 from tests.emulators.qyapi import App, Group, Qyapi, Shown
+from tests.emulators.typed import run_console, typed_lines
 
 __all__ = ["main"]
 
@@ -29,7 +29,7 @@ def main() -> None:
         help="where Teller takes the app's callbacks",
     )
     given = parser.parse_args()
-    asyncio.run(_run(given.port, given.events))
+    run_console(_run(given.port, given.events))
 
 
 async def _run(port: int, events: str) -> None:
@@ -41,8 +41,8 @@ async def _run(port: int, events: str) -> None:
     printing = asyncio.create_task(_print(qyapi, group))
     user = "zhangsan"
     try:
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            user = await _do(qyapi, user, line.strip())
+        async for line in typed_lines():
+            user = await _do(qyapi, user, line)
     finally:
         printing.cancel()
         await asyncio.gather(printing, return_exceptions=True)

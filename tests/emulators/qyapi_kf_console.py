@@ -8,6 +8,7 @@ import sys
 
 from tests.emulators.qyapi import Qyapi
 from tests.emulators.qyapi_kf import KFID, Kf, KfShown
+from tests.emulators.typed import run_console, typed_lines
 
 __all__ = ["main"]
 
@@ -24,10 +25,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9393)
     parser.add_argument("--events", default="http://127.0.0.1:8080/webhooks/wecom/kf", metavar="URL")
     arguments = parser.parse_args()
-    try:
-        asyncio.run(_run(arguments.port, arguments.events))
-    except KeyboardInterrupt:
-        _print("")
+    run_console(_run(arguments.port, arguments.events))
 
 
 async def _run(port: int, events: str) -> None:
@@ -55,8 +53,8 @@ async def _run(port: int, events: str) -> None:
     )
     printing = asyncio.create_task(_print_shown(kf))
     try:
-        while line := await asyncio.to_thread(sys.stdin.readline):
-            await _do(kf, line.strip())
+        async for line in typed_lines():
+            await _do(kf, line)
     finally:
         printing.cancel()
         await qyapi.stop()

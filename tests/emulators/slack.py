@@ -28,6 +28,7 @@ from tests.emulators.slack_events import block_actions, event_callback, message_
 from tests.emulators.slack_socket import Sockets
 from tests.emulators.slack_state import Call, Failure, Message, Team
 from tests.emulators.slack_web import WebApi
+from tests.emulators.typed import run_console, typed_lines
 
 __all__ = ["SlackEmulator"]
 
@@ -306,9 +307,7 @@ async def _console(port: int, events_url: str) -> None:
             f"{setup}\nType messages; `/word` is a slash-command, `#value` presses a button. Ctrl-D ends.\n"
         )
         printer = asyncio.create_task(_print_replies(slack))
-        loop = asyncio.get_running_loop()
-        while line := await loop.run_in_executor(None, sys.stdin.readline):
-            text = line.strip()
+        async for text in typed_lines():
             try:
                 if text.startswith("/"):
                     command, _, rest = text.partition(" ")
@@ -347,7 +346,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8040)
     parser.add_argument("--events", default="", metavar="URL", help="deliver over HTTP to this URL")
     options = parser.parse_args()
-    asyncio.run(_console(options.port, options.events))
+    run_console(_console(options.port, options.events))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from tests.emulators.telegram import TOKEN, TelegramEmulator
+from tests.emulators.typed import run_console, typed_lines
 
 __all__ = ["main"]
 
@@ -65,10 +66,9 @@ async def _run(port: int, name: str, language: str) -> None:
     async with _started(port) as api:
         console = Console(api, name, language)
         _out(YAML.format(base_url=api.base_url, token=TOKEN))
-        loop = asyncio.get_running_loop()
-        while line := await loop.run_in_executor(None, sys.stdin.readline):
+        async for line in typed_lines():
             try:
-                console.typed(line.strip())
+                console.typed(line)
             except StopIteration:
                 _out("there is no such button")
         # Nobody types any more, but the bot may still have something to say.
@@ -90,7 +90,4 @@ def main() -> None:
     parser.add_argument("--name", default="王芳")
     parser.add_argument("--language", default="zh-hans")
     arguments = parser.parse_args()
-    try:
-        asyncio.run(_run(arguments.port, arguments.name, arguments.language))
-    except KeyboardInterrupt:
-        return
+    run_console(_run(arguments.port, arguments.name, arguments.language))

@@ -266,6 +266,7 @@ def _ref(media: _Media) -> str:
 
 def _time(value: Any, now: datetime) -> datetime:
     """`create_time`, where it makes sense."""
-    if isinstance(value, int) and abs(now.timestamp() - value) < 7 * 24 * 3600:
+    # In whole numbers: one of WeCom's may be too large for any other.
+    if isinstance(value, int) and abs(int(now.timestamp()) - value) < 7 * 24 * 3600:
         return datetime.fromtimestamp(value, UTC)
     return now

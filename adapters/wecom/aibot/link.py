@@ -156,6 +156,9 @@ class Link:
                 ended = await self._hold()
             except (aiohttp.ClientError, OSError, TimeoutError, SendError) as error:
                 ended, self._state = "closed", f"can't connect to {self._url}: {type(error).__name__}"
+            except Exception as error:  # a bug must not end the connecting: without it the bot is deaf
+                log.error("wecom.connection_crashed", bot=self._bot_id, exc_info=error)
+                ended, self._state = "closed", f"the connection broke: {type(error).__name__}"
             finally:
                 self._ended()
             if self._clock() - began > self._timing.settled:

@@ -6,7 +6,6 @@ Source: 主动回复消息 (developer.work.weixin.qq.com/document/path/101138).
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ __all__ = ["ResponseUrls", "post"]
 LIFE_S: Final = 3600.0
 SPARE_S: Final = 60.0
 """Given up so much before its end, so that none ends on its way."""
+LOCKS: Final = 64
 KEPT: Final = 16
 """Addresses remembered per conversation."""
 ANSWER_LIMIT: Final = 1 << 16
@@ -40,18 +40,16 @@ class ResponseUrls:
         self._notes = notes
         self._clock = clock
         # One process receives, so its own order is all that writing the list needs.
-        self._writing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._writing = [asyncio.Lock() for _ in range(LOCKS)]
 
     async def remember(self, chat: str, id: str, url: str) -> None:
         """Keep the address that came with the message `id`. Raises StoreBusy, as all here."""
         if not url:
             return
-        async with self._writing[chat]:
+        async with self._writing[hash(chat) % LOCKS]:
             known = [kept for kept in await self._known(chat) if kept.id != id]
             known = [*known, _Url(id, url, self._clock())][-KEPT:]
             await self._notes.put(f"urls:{chat}", msgspec.json.encode(known).decode(), ttl_s=LIFE_S)
-        if not self._writing[chat].locked():
-            del self._writing[chat]
 
     async def ids(self, chat: str) -> list[str]:
         """Of the messages of the last hour, oldest first."""

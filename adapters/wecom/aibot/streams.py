@@ -4,7 +4,7 @@ WeCom shows a bubble that it refreshes by asking us again and again (`poll`) unt
 finished. Which process is asked is chance, and so is which one has the answer:
 
     message ─► open ──► poll: what `grow` left so far
-    answer  ─► deliver ► poll: all of it, finished ─► told how much of it was taken
+    answer  ─► deliver ► poll: all of it, finished ─► told which shares were taken
 
 A poll that finds nothing after `LIFE_S` ends the bubble, as WeCom would; a delivery that nobody comes
 for gives up on it. `told:` is written by whichever of them is first, so an answer is either in the
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ PICTURES: Final = 10
 _GAP: Final = "\n\n"
 _EXPIRED: Final = "expired"
 _UNTAKEN: Final = "untaken"
+LOCKS: Final = 64
 
 
 class Piece(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -95,7 +96,9 @@ class Streams:
         self._clock = clock
         self._untaken_s = untaken_s
         self._look_s = look_s
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        # Two messages for one bubble at one time must not overwrite each other's share.
+        self._writing = [asyncio.Lock() for _ in range(LOCKS)]
 
     async def open(self, sid: str, *, waiting: str) -> bool:
         """Open the bubble; False if it is known. Raises StoreBusy, as all here."""
@@ -117,36 +120,41 @@ class Streams:
     async def deliver(self, sid: str, piece: Piece) -> bool:
         """Put a message's share in the bubble and wait until WeCom came for it. False: it is not shown
         here and must go another way."""
+        here = asyncio.Event()
+        self._waiting.setdefault(sid, set()).add(here)
+        try:
+            async with self._writing[hash(sid) % LOCKS]:
+                if not await self._put(sid, piece):
+                    return False
+            return await self._taken(sid, piece.key, here)
+        finally:
+            self._waiting[sid].discard(here)
+            if not self._waiting[sid]:
+                del self._waiting[sid]
+
+    async def _put(self, sid: str, piece: Piece) -> bool:
+        """Add the share, unless it is there; False: it can't be."""
         stream = await self._get(sid)
         if stream is None:
             return False
-        keys = [kept.key for kept in stream.pieces]
-        if piece.key not in keys:
-            if await self._notes.get(f"told:{sid}") is not None:
-                return False
-            grown = _Stream(stream.at, stream.waiting, (*stream.pieces, piece))
-            if self._old(stream) or not _fits(grown):
-                return False
-            await self._notes.put(f"stream:{sid}", _encode(grown), ttl_s=KEPT_S)
-            keys.append(piece.key)
-        self._waiting[sid] = asyncio.Event()
-        try:
-            return await self._taken(sid, keys.index(piece.key) + 1, self._waiting[sid])
-        finally:
-            self._waiting.pop(sid, None)
+        if any(kept.key == piece.key for kept in stream.pieces):
+            return True
+        grown = _Stream(stream.at, stream.waiting, (*stream.pieces, piece))
+        if self._old(stream) or not _fits(grown) or await self._notes.get(f"told:{sid}") is not None:
+            return False
+        await self._notes.put(f"stream:{sid}", _encode(grown), ttl_s=KEPT_S)
+        return True
 
-    async def _taken(self, sid: str, count: int, here: asyncio.Event) -> bool:
-        """Whether the first `count` shares were taken, as soon as that is certain."""
+    async def _taken(self, sid: str, key: str, here: asyncio.Event) -> bool:
+        """Whether that share was taken, as soon as it is certain."""
         until = time.monotonic() + self._untaken_s
         while True:
             told = await self._notes.get(f"told:{sid}")
             if told in (_EXPIRED, _UNTAKEN):
                 return False
-            if told and int(told) >= count:
-                return True
             # An empty one: a poll is reading at this moment.
-            if told and int(told) < count:
-                return False
+            if told:
+                return key in _keys(told)
             if time.monotonic() >= until:
                 if told == "" or await self._notes.add(f"told:{sid}", _UNTAKEN, ttl_s=KEPT_S):
                     return False
@@ -170,17 +178,17 @@ class Streams:
         if await self._notes.add(f"told:{sid}", "", ttl_s=KEPT_S):
             # Read again: what came before the note above is shown, what comes after sees the note.
             stream = await self._get(sid) or stream
-            await self._notes.put(f"told:{sid}", str(len(stream.pieces)), ttl_s=KEPT_S)
-            if sid in self._waiting:
-                self._waiting[sid].set()
-        elif await self._notes.get(f"told:{sid}") in (_EXPIRED, _UNTAKEN):
+            await self._notes.put(
+                f"told:{sid}", _encode([piece.key for piece in stream.pieces]), ttl_s=KEPT_S
+            )
+            for event in self._waiting.get(sid, ()):
+                event.set()
+            return _shown(stream.pieces)
+        told = await self._notes.get(f"told:{sid}")
+        if told in (_EXPIRED, _UNTAKEN):
             return Shown(await self._notes.get(f"grow:{sid}") or self._later, True)
-        return Shown(
-            _GAP.join(piece.text for piece in stream.pieces),
-            True,
-            tuple(ref for piece in stream.pieces for ref in piece.pictures),
-            next((piece.card for piece in stream.pieces if piece.card is not None), None),
-        )
+        # Asked once more: the same again. What was put in since goes another way.
+        return _shown([piece for piece in stream.pieces if not told or piece.key in _keys(told)])
 
     def _old(self, stream: _Stream) -> bool:
         return self._clock() - stream.at > LIFE_S
@@ -188,6 +196,19 @@ class Streams:
     async def _get(self, sid: str) -> _Stream | None:
         kept = await self._notes.get(f"stream:{sid}")
         return msgspec.json.decode(kept, type=_Stream) if kept else None
+
+
+def _shown(pieces: Sequence[Piece]) -> Shown:
+    return Shown(
+        _GAP.join(piece.text for piece in pieces),
+        True,
+        tuple(ref for piece in pieces for ref in piece.pictures),
+        next((piece.card for piece in pieces if piece.card is not None), None),
+    )
+
+
+def _keys(told: str) -> list[str]:
+    return msgspec.json.decode(told, type=list[str])
 
 
 def _fits(stream: _Stream) -> bool:

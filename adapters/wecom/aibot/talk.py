@@ -41,6 +41,8 @@ MEDIA_S: Final = 2.5 * 24 * 3600.0
 """How long a media id is used again; WeCom keeps it for three days."""
 SHORT_S: Final = 5.0
 """A wait for a place that is sat out; a longer one gives the message back to the outbox."""
+GONE: Final = "gone"
+"""In the place of a claim on a bubble that takes nothing."""
 CHATS: Final = 2000
 """Conversations whose unanswered messages are remembered, for `typing`."""
 
@@ -135,8 +137,13 @@ class Talk:
             await self._place(message.conversation)
             await self._respond(req_id, sid, text, finish=True)
         except BubbleGone as error:
-            # In doubt before, over now: the first attempt had closed it.
-            return again and error.over
+            if again and error.over:
+                # In doubt before, over now: the first attempt had closed it.
+                return True
+            # It wasn't this message that closed it. If the push that follows must be tried again, that
+            # attempt must not believe so.
+            await self._notes.put(f"final:{sid}", GONE, ttl_s=KEPT_S)
+            return False
         except SendAmbiguous:
             raise
         except SendError:

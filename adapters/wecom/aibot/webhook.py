@@ -33,12 +33,12 @@ from adapters.wecom.callback import (
     CallbackRefused,
     answer_url_check,
     check_callback,
+    make_crypto,
     open_json,
     query_of,
     seal_json,
 )
 from adapters.wecom.checks import check_clock
-from adapters.wecom.crypto import Crypto
 from bot.errors import QueueFull, SendError, StoreBusy, UnknownAttachment
 from bot.locales import say
 from bot.types import Conversation, Delivery, Draft, InboundEvent, Language, OutboundMessage
@@ -85,7 +85,7 @@ class CallbackBot:
         self._clock = clock
         self._untaken_s = untaken_s
         self._look_s = look_s
-        self._crypto = Crypto(settings.token, settings.encoding_aes_key, "", clock=clock)
+        self._crypto = make_crypto(settings.account, settings.token, settings.encoding_aes_key, "", clock)
         self._drafts = Drafts(self._open_draft, self._grow_draft, self._notes, every_s=DRAFT_EVERY_S)
         self._session: aiohttp.ClientSession | None = None
         self._host: Host | None = None

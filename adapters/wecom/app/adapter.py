@@ -24,8 +24,14 @@ from adapters.wecom.app.encoder import capabilities
 from adapters.wecom.app.events import Ignored, Malformed, Wrong, to_event
 from adapters.wecom.app.sending import Sending
 from adapters.wecom.app.settings import WeComApp
-from adapters.wecom.callback import CallbackRefused, answer_url_check, open_xml, query_of
-from adapters.wecom.crypto import Crypto
+from adapters.wecom.callback import (
+    XML_LIMIT,
+    CallbackRefused,
+    answer_url_check,
+    make_crypto,
+    open_xml,
+    query_of,
+)
 from adapters.wecom.media import fetch
 from adapters.wecom.xml import XmlError, read_xml
 from bot.errors import QueueFull, RetryLater, SendError, StoreBusy
@@ -52,7 +58,9 @@ class WeComAppAdapter:
         self.capabilities = capabilities(cards=settings.cards)
         self._settings = settings
         self._clock = clock
-        self._crypto = Crypto(settings.token, settings.encoding_aes_key, settings.corp_id, clock=clock)
+        self._crypto = make_crypto(
+            settings.account, settings.token, settings.encoding_aes_key, settings.corp_id, clock
+        )
         self._host: Host | None = None
         self._receiving = False
         self._session: aiohttp.ClientSession | None = None
@@ -120,7 +128,7 @@ class WeComAppAdapter:
         if self._host is None or not self._receiving:
             return web.Response(status=503, text="not receiving")
         try:
-            body = await read_body(request)
+            body = await read_body(request, XML_LIMIT)
         except BodyRefused as error:
             return self._refuse(error.status, error.reason, str(error))
         return await self.receive(query_of(request), body)

@@ -17,8 +17,14 @@ from adapters.base import Attachment, Finding, Health, Host, Notes
 from adapters.common.body import BodyRefused, read_body
 from adapters.wecom import media
 from adapters.wecom.api import WeComApi
-from adapters.wecom.callback import CallbackRefused, answer_url_check, open_xml, query_of
-from adapters.wecom.crypto import Crypto
+from adapters.wecom.callback import (
+    XML_LIMIT,
+    CallbackRefused,
+    answer_url_check,
+    make_crypto,
+    open_xml,
+    query_of,
+)
 from adapters.wecom.kf.chat import is_id
 from adapters.wecom.kf.check import check
 from adapters.wecom.kf.codes import Codes
@@ -81,12 +87,15 @@ class KfAdapter:
         self._settings = settings
         self._clock = clock
         self._pause_s = pause_s
-        self._crypto = Crypto(settings.token, settings.encoding_aes_key, settings.corp_id, clock=clock)
+        self._crypto = make_crypto(
+            settings.account, settings.token, settings.encoding_aes_key, settings.corp_id, clock
+        )
         self._session: aiohttp.ClientSession | None = None
         self._parts: _Parts | None = None
         self._receiving = False
         self._pullers: dict[str, Puller] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listing = asyncio.Lock()
 
     @property
     def accounts(self) -> Collection[str]:
@@ -131,7 +140,7 @@ class KfAdapter:
 
     async def _nudged(self, request: web.Request) -> web.Response:
         try:
-            body = await read_body(request)
+            body = await read_body(request, XML_LIMIT)
         except BodyRefused as error:
             return self._refuse(error.status, error.reason, str(error))
         return await self.receive(query_of(request), body)
@@ -161,9 +170,13 @@ class KfAdapter:
         for open_kfid in targets:
             await note_nudge(parts.notes, open_kfid, nudge.token, self._clock(), parts.host.new_id())
             if open_kfid not in self._pullers:
-                known = sorted({*await _known(parts.notes), open_kfid})
-                await parts.notes.put("accounts", msgspec.json.encode(known).decode())
-            self._puller(parts, open_kfid).wake()
+                # One at a time, or of two new accounts the list would keep one.
+                async with self._listing:
+                    known = sorted({*await _known(parts.notes), open_kfid})
+                    await parts.notes.put("accounts", msgspec.json.encode(known).decode())
+            # Noted is enough: if a stop came meanwhile, the next start pulls.
+            if self._receiving:
+                self._puller(parts, open_kfid).wake()
 
     def _serves(self, open_kfid: str) -> bool:
         return not open_kfid or not self._settings.open_kfids or open_kfid in self._settings.open_kfids

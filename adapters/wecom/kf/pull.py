@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from adapters.base import Notes
-from adapters.wecom.api import WeComApi, WeComError
+from adapters.wecom.api import WeComApi, WeComError, WeComRefused
 from adapters.wecom.kf.events import customer_of
 from adapters.wecom.kf.lease import Lease
 from bot.errors import LeaseLost, QueueFull, RetryLater, SendError, StoreBusy
@@ -30,8 +30,9 @@ __all__ = ["Puller", "note_nudge"]
 log = structlog.get_logger(__name__)
 
 PAGE: Final = 256
-"""Items asked for (1000 are allowed). Forwarded chats are long: after a failure less is asked for, as the
-page may have been too much to read."""
+"""Items asked for (1000 are allowed). Forwarded chats are long: where no page comes half as many are asked
+for, as it may have been too much to read; with each page that is taken it is a few more again."""
+MORE: Final = 8
 LEASE_S: Final = 20.0
 AT_ONCE: Final = 64
 """Customers whose items are accepted side by side."""
@@ -96,6 +97,7 @@ class Puller:
         self._stopping = asyncio.Event()
         self._due = True
         """Pull whether or not there is a nudge: at the start, and when `every_s` is over."""
+        self._limit = PAGE
         self._failures = 0
         self._reason = ""
 
@@ -185,6 +187,8 @@ class Puller:
             moved = isinstance(following, str) and following not in ("", cursor)
             if moved:
                 await self._notes.put(f"cursor:{self.open_kfid}", str(following))
+                self._limit = min(PAGE, self._limit + MORE)
+                self._failures, self._reason = 0, ""
             # A page may be short, or empty, and not the last.
             more = answer.get("has_more") == 1
             if more and not moved:
@@ -207,8 +211,15 @@ class Puller:
                     await self._take(self.open_kfid, item, not_before)
 
         taking = asyncio.gather(*(take(chain) for chain in chains.values()), return_exceptions=True)
-        while not (await asyncio.wait({taking}, timeout=LEASE_S / 4))[0]:
-            await self._lease.renew()
+        try:
+            while not (await asyncio.wait({taking}, timeout=LEASE_S / 4))[0]:
+                await self._lease.renew()
+        finally:
+            # Whatever ends the waiting early, a lost lease or a stop that waits no longer, ends them, too:
+            # none goes on beside the next pull, or after the store is closed.
+            if not taking.done():
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
         failed = [error for error in await taking if isinstance(error, BaseException)]
         if failed:
             raise failed[0]
@@ -222,13 +233,22 @@ class Puller:
 
     async def _sync(self, cursor: str, token: str) -> tuple[dict[str, Any], str]:
         """A page, and the token to go on with."""
-        limit = max(1, PAGE >> min(self._failures, 8))
-        asked = {"open_kfid": self.open_kfid, "limit": limit, "voice_format": 0}
+        asked = {"open_kfid": self.open_kfid, "limit": self._limit, "voice_format": 0}
         asked |= {name: value for name, value in (("cursor", cursor), ("token", token)) if value}
         try:
-            return await self._api.call("POST", "kf/sync_msg", json=asked, repeatable=True), token
+            return await self._page(asked), token
         except WeComError as error:
             if error.errcode != BAD_TOKEN or not token:
                 raise
         del asked["token"]
-        return await self._api.call("POST", "kf/sync_msg", json=asked, repeatable=True), ""
+        return await self._page(asked), ""
+
+    async def _page(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._api.call("POST", "kf/sync_msg", json=asked, repeatable=True)
+        except (RetryLater, WeComError, WeComRefused):
+            # An answer, so it wasn't the page's size.
+            raise
+        except SendError:
+            self._limit = max(1, self._limit // 2)
+            raise
