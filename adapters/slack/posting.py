@@ -1,11 +1,12 @@
 """One message, posted once.
 
-Each post carries its idempotency key as message metadata. After a call whose answer never came, the
-next attempt first looks whether that message is there.
+Each post carries its idempotency key as message metadata. After a call whose answer never came, or
+wasn't waited for, the next attempt first looks whether that message is there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,8 @@ class Posting:
                     unfurl_media=False,
                 )
             )
-        except SendAmbiguous:
+        except (SendAmbiguous, asyncio.CancelledError):
+            # Broken off from outside (a deadline, a stop) it may have been posted just as well.
             if doubt is None:
                 await workspace.notes.put(note, str(self._clock()), ttl_s=DOUBT_S)
             raise

@@ -142,7 +142,12 @@ class SocketMode:
         opened = await answer(self._client.apps_connections_open(app_token=self._app_token))
         # heartbeat: a ping each so many seconds, and the end of a connection that answers none.
         socket = await self._session.ws_connect(
-            str(opened.get("url", "")), heartbeat=self._ping_s, max_msg_size=FRAME, timeout=_CLOSING
+            str(opened.get("url", "")),
+            heartbeat=self._ping_s,
+            max_msg_size=FRAME,
+            timeout=_CLOSING,
+            # The way that the SDK's own calls take (HTTPS_PROXY): there may be no other one out.
+            proxy=self._client.proxy,
         )
         self._socket = socket
         try:

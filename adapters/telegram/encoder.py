@@ -107,6 +107,9 @@ def _footnote(sources: tuple[Citation, ...], language: Language) -> Rich:
     line, spans, at = footnote(sources, language), [], 0
     for source in sources:
         found = line.find(source.title, at)
+        if found < 0:
+            # A second section of a document that is named already.
+            continue
         at = found + len(source.title)
         if source.title.strip() and source.uri.startswith(("https://", "http://")):
             spans.append(Span("text_link", found, at, source.uri))

@@ -201,6 +201,8 @@ class Poller:
                 kept = [group.create_task(self._store_chat(chat)) for chat in chats.values()]
         finally:
             self._stored.set()
+            # However long that took: the silence that counts begins with the next poll.
+            self._completed = self._clock()
         if all(task.result() for task in kept):
             numbers = [n for update in updates if isinstance(n := update.get("update_id"), int)]
             self._offset = max([*numbers, (self._offset or 1) - 1]) + 1

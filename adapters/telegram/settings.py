@@ -57,7 +57,7 @@ class TelegramSettings:
     webhook_connections: int = 40
     """Webhook requests Telegram makes at once, 1 to 100."""
     proxy: str = ""
-    """`http://host:port` through which Telegram is reached."""
+    """`http://host:port` through which Telegram is reached; empty: what HTTPS_PROXY says, if anything."""
     timeout_s: float = 10.0
     poll_s: int = 30
     """How long a poll waits for news."""
@@ -86,6 +86,10 @@ class TelegramSettings:
         for url in (self.base_url, self.base_file_url, self.public_url):
             if url and not re.match(r"https?://[^/]", url):
                 raise ValueError(f"{url!r} isn't a URL (http:// or https://)")
+
+        if self.proxy and not re.match(r"https?://[^/]", self.proxy):
+            # The library would refuse it only when the counter opens. (Not quoted: it may hold a password.)
+            raise ValueError("proxy isn't the address of an HTTP proxy: give http://host:port")
 
     @property
     def longest_silence_s(self) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -287,6 +289,42 @@ def _event(slack: SlackEmulator, text: str) -> dict[str, object]:
 
     ts = slack.api.ts()
     return event_callback(slack.team, slack.api.number(), message_event(slack.team, "D1", "U1", text, ts), 0)
+
+
+class Forwarder:
+    """A forward proxy to one server; it keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await reader.readline()
+        self.sent += line
+        target = urlsplit(line.split()[1].decode())
+        there, out = await asyncio.open_connection(target.hostname, target.port)
+        out.write(line)
+        await asyncio.gather(self._pipe(reader, out, self.sent), self._pipe(there, writer, bytearray()))
+
+    async def _pipe(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                kept += data
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def test_the_socket_takes_the_proxy_that_the_calls_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    forwarder = Forwarder()
+    async with await asyncio.start_server(forwarder.carry, "127.0.0.1", 0) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        async with bench() as there:
+            await there.slack.say("您好")
+            assert (await there.host.event(1)).text == "您好"
+    assert b"/apps.connections.open" in forwarder.sent
+    assert b"Upgrade: websocket" in forwarder.sent
 
 
 async def test_an_address_that_ran_out_is_not_tried_again() -> None:

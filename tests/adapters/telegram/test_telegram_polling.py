@@ -152,6 +152,24 @@ async def test_a_poll_that_died_silently_is_begun_again_and_never_beside_itself(
         assert api.most_polling == 1
 
 
+async def test_a_store_that_took_long_does_not_make_the_next_poll_look_silent() -> None:
+    passed = 0.0
+
+    async def take(raw: bytes) -> None:
+        nonlocal passed
+        passed += 1000.0
+
+    async with TelegramEmulator() as api:
+        made = settings(api, poll_s=1, timeout_s=0.4, silence_s=0.5)
+        poller = Poller(made, lambda: connect(made, pool=2), take, clock=lambda: passed)
+        api.world.customer().say("一")
+        poller.start()
+        # The first brings the message; the second is a quiet one, which is to end by itself.
+        await api.called("getUpdates", 3)
+        assert poller.health().detail == "polling"
+        await poller.stop()
+
+
 async def test_while_nothing_answers_health_says_for_how_long() -> None:
     api = TelegramEmulator()
     async with rig(api=api, receiving=False, poll_s=0, timeout_s=0.4, silence_s=0.5) as bot:
