@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from adapters.telegram import TelegramAdapter
+from adapters.telegram.api import connect
+from adapters.telegram.polling import Poller
 from bot.errors import QueueFull, StoreBusy
 from bot.types import InboundEvent
 from tests.adapters.host import MemoryHost

@@ -134,8 +134,8 @@ async def test_the_answer_grows_before_it_is_finished(bank: Counter) -> None:
     await bank.bot.draft(draft(event, "请先打电话", 2))
     await bank.wecom.until(lambda: bubble.text == "请先打电话")
     await bank.bot.send(answer(event, "请先打电话挂失。"))
+    await bank.shown(bubble)
     assert bubble.states == ["", "请先", "请先打电话", "请先打电话挂失。"]
-    assert bubble.finished
 
 
 async def test_a_draft_that_comes_after_its_answer_changes_nothing(bank: Counter) -> None:

@@ -467,6 +467,36 @@ async def test_an_answer_in_doubt_is_sent_again_and_seen_once(bank: Counter) -> 
     bank.wecom.refusals.clear()
 
 
+async def test_an_answer_that_must_wait_after_its_bubble_refused_it_is_not_taken_for_shown(
+    bank: Counter,
+) -> None:
+    _, event = await bank.asked("你好")
+    bank.wecom.fail("aibot_respond_msg", 846608, 2)
+    bank.wecom.fail("aibot_send_msg", 846607)
+    with pytest.raises(RetryLater):
+        await bank.bot.send(answer(event, "您好！"))
+    await bank.bot.send(answer(event, "您好！"))
+    assert bank.pushed == [{"content": "您好！"}]
+    bank.wecom.refusals.clear()
+
+
+async def test_a_fault_of_ours_does_not_end_the_connecting(
+    bank: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, hold = bank.bot._link, bank.bot._link._hold
+    faults = iter([RuntimeError("a bug"), KeyError("another")])
+
+    async def broken() -> Any:
+        for fault in faults:
+            raise fault
+        return await hold()
+
+    monkeypatch.setattr(link, "_hold", broken)
+    await bank.wecom.close(1011)
+    await bank.wecom.connected(2)
+    await _healthy(bank.bot)
+
+
 @pytest.mark.parametrize(("code", "pushed"), [(846608, 0), (6000, 0), (846605, 1)])
 async def test_an_answer_in_doubt_is_never_lost(bank: Counter, code: int, pushed: int) -> None:
     """Refused the second time: because the bubble is finished, or because nobody knows it any more."""

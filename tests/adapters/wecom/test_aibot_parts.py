@@ -96,7 +96,14 @@ def test_what_only_looks_like_a_command_is_a_message(content: str) -> None:
 
 @pytest.mark.parametrize(
     ("at", "known"),
-    [(int(NOW.timestamp()) - 60, True), (0, False), ("soon", False), (None, False), (1e300, False)],
+    [
+        (int(NOW.timestamp()) - 60, True),
+        (0, False),
+        ("soon", False),
+        (None, False),
+        (1e300, False),
+        (10**400, False),
+    ],
 )
 def test_an_odd_time_is_no_reason_to_lose_a_message(at: Any, known: bool) -> None:
     event = read(text("你好", create_time=at)).event

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.wecom.app import WeComAppAdapter
 from adapters.wecom.app.events import Ignored, Malformed, Wrong, to_event
+from adapters.wecom.callback import XML_LIMIT
 from adapters.wecom.crypto import Crypto
 from bot.errors import QueueFull, StoreBusy
 from bot.types import Button, Buttons, File, Image, InboundEvent, Location, Text, Voice
@@ -83,11 +84,11 @@ async def test_signed_garbage_is_400(rig: Rig, plain: str) -> None:
     assert rig.host.events == []
 
 
-async def test_a_body_above_a_megabyte_is_413(rig: Rig) -> None:
+async def test_a_body_above_the_limit_is_413(rig: Rig) -> None:
     query, _ = rig.qyapi.sealed(rig.app, "<xml/>")
     async with (
         aiohttp.ClientSession() as session,
-        session.post(rig.app.callback_url, params=query, data=io.BytesIO(bytes((1 << 20) + 1))) as response,
+        session.post(rig.app.callback_url, params=query, data=io.BytesIO(bytes(XML_LIMIT + 1))) as response,
     ):
         assert response.status == 413
     assert rig.host.refusals["too_large"] == 1

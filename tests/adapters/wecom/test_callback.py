@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +14,9 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.base import Adapter
+from adapters.wecom.aibot import WeComAibot, aibot
+from adapters.wecom.app import WeComApp, WeComAppAdapter
 from adapters.wecom.callback import (
     CallbackRefused,
     answer_url_check,
@@ -23,6 +27,7 @@ from adapters.wecom.callback import (
     seal_json,
 )
 from adapters.wecom.crypto import Crypto
+from adapters.wecom.kf import KfAdapter, WeComKf
 
 FUZZ = 10_000
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text("utf-8"))
@@ -222,3 +227,19 @@ async def test_our_own_callback_address_is_checked_as_wecom_would() -> None:
 def test_the_query_of_the_address_check_is_percent_encoded() -> None:
     sealed = CRYPTO.seal(b"1", "n")
     assert parse_qs("echostr=" + sealed.encrypt.replace("+", "%2B"))["echostr"] == [sealed.encrypt]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda key: WeComAppAdapter(WeComApp("ww1", 1, "s", "t", key, account="cards")),
+        lambda key: KfAdapter(WeComKf("ww1", "s", "t", key, account="cards")),
+        lambda key: aibot(WeComAibot(account="cards", token="t", encoding_aes_key=key)),
+    ],
+)
+def test_a_wrong_key_is_refused_with_the_accounts_name_and_without_the_key(
+    make: Callable[[str], Adapter],
+) -> None:
+    with pytest.raises(ValueError, match=r"'cards': encoding_aes_key is wrong: .*43") as raised:
+        make("tooshort")
+    assert "tooshort" not in str(raised.value)

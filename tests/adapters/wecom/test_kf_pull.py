@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
-from adapters.wecom.kf import KfAdapter, WeComKf
+from adapters.wecom.callback import XML_LIMIT
+from adapters.wecom.kf import KfAdapter, WeComKf, pull
 from bot.errors import QueueFull, StoreBusy
 from bot.types import InboundEvent
 from tests.adapters.host import MemoryHost
@@ -190,6 +193,103 @@ class SlowHost(MemoryHost):
         self.reached.set()
         await self.gate.wait()
         return await super().accept(event, raw)
+
+
+async def test_a_stop_that_waits_no_longer_ends_what_is_being_accepted(rig: Rig) -> None:
+    host = SlowHost(rig.time)
+    await rig.adapter.stop()
+    rig.host = host
+    await rig.adapter.start(host)
+    await rig.kf.say(CUSTOMER, "一")
+    await host.reached.wait()
+    await rig.adapter.close()
+    host.gate.set()
+    await asyncio.sleep(0.05)
+    assert not host.events
+    rig.adapter = rig.new_adapter()
+    await rig.adapter.start(host)
+    await rig.heard(1)
+
+
+async def test_a_lost_lease_ends_what_is_being_accepted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "LEASE_S", 0.08)
+    host = SlowHost(rig.time)
+    await rig.adapter.stop()
+    rig.host = host
+    await rig.adapter.start(host)
+    await rig.kf.say(CUSTOMER, "一")
+    await host.reached.wait()
+    await rig.notes.put(f"lease:{KFID}", "another", ttl_s=20.0)
+    await asyncio.sleep(0.15)
+    host.gate.set()
+    await asyncio.sleep(0.05)
+    assert not host.events
+    rig.time.pass_(21)
+    await rig.heard(1)
+
+
+async def test_a_store_that_is_full_makes_no_page_smaller(rig: Rig) -> None:
+    host = FullHost(rig.time, after=0)
+    await rig.adapter.stop()
+    rig.host = host
+    await rig.adapter.start(host)
+    await rig.kf.say(CUSTOMER, "一")
+    await rig.until(lambda: host.turned_away >= 4)
+    host.after = 99
+    await host.event(1)
+    assert {asked["limit"] for asked in rig.kf.pulls} == {pull.PAGE}
+
+
+async def test_pages_grow_again_when_wecom_is_back(rig: Rig) -> None:
+    rig.qyapi.fail("kf/sync_msg", 5, status=502)
+    await put_quietly(rig, *(f"第{n}条" for n in range(60)))
+    await rig.kf.nudge()
+    await rig.heard(60)
+    limits = [asked["limit"] for asked in rig.kf.pulls]
+    assert limits == [8, 16, 24, 32]
+
+
+async def test_two_new_accounts_at_one_time_are_both_pulled_after_a_restart(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.kf.add_account("wkother")
+    get = rig.notes.get
+
+    async def slowly(key: str) -> str | None:
+        found: str | None = await get(key)
+        await asyncio.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(rig.notes, "get", slowly)
+    await asyncio.gather(rig.kf.nudge(KFID), rig.kf.nudge("wkother"))
+    monkeypatch.undo()
+    assert json.loads(await rig.notes.get("accounts")) == sorted([KFID, "wkother"])
+
+
+async def test_a_nudge_that_meets_a_stop_starts_no_pulling(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, reached, gate = rig.notes.put, asyncio.Event(), asyncio.Event()
+
+    async def held(key: str, value: str, *, ttl_s: float | None = None) -> None:
+        if key.startswith("nudge:"):
+            reached.set()
+            await gate.wait()
+        await put(key, value, ttl_s=ttl_s)
+
+    monkeypatch.setattr(rig.notes, "put", held)
+    await put_quietly(rig, "在吗")
+    nudging = asyncio.create_task(rig.kf.nudge())
+    await reached.wait()
+    await rig.adapter.stop()
+    gate.set()
+    assert await nudging == [200]
+    await asyncio.sleep(0.05)
+    assert not rig.kf.pulls
+    await restart(rig, start=False)
+    monkeypatch.undo()
+    rig.settings = replace(rig.settings, open_kfids=(KFID,))
+    rig.adapter = rig.new_adapter()
+    await rig.adapter.start(rig.host)
+    await rig.heard(1)
 
 
 async def test_a_token_that_isnt_taken_is_left_out(rig: Rig) -> None:
@@ -380,7 +480,7 @@ async def test_a_body_above_the_limit_is_refused(rig: Rig) -> None:
     query, _ = rig.qyapi.sealed(rig.app, "<xml/>")
     async with (
         aiohttp.ClientSession() as session,
-        session.post(rig.app.callback_url, params=query, data=io.BytesIO(b"x" * ((1 << 20) + 1))) as response,
+        session.post(rig.app.callback_url, params=query, data=io.BytesIO(b"x" * (XML_LIMIT + 1))) as response,
     ):
         assert response.status == 413
 
