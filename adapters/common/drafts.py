@@ -10,11 +10,16 @@ Two notes keep them apart. `draft:KEY` is `busy|HANDLE` while a call is under wa
 otherwise; only the process that shows the draft changes it. `draft-end:KEY` is there once the final
 message is on its way. The one writes `busy` before it looks for the end, the other writes the end
 before it looks for `busy`; so no preview lands on a final message.
+
+A final message waits only so long for a draft that is being opened, and is then sent by itself. Who is
+first to add a third note, `draft-left:KEY`, decides whether it does, or takes the draft's place after
+all; a draft that came too late is taken away.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -36,10 +41,15 @@ OPENING_S = 5.0
 REMEMBERED = 4096
 """Past keys remembered, so that a draft that comes late isn't shown after its final message."""
 
+_FINAL, _DRAFT = "final", "draft"
+"""Who was first."""
+
 Open = Callable[[Draft], Awaitable[str]]
 """Shows a draft's first text; returns a handle by which any process can change it."""
 Grow = Callable[[Draft, str], Awaitable[None]]
 """Shows a later text in the place of the one before."""
+Drop = Callable[[Draft, str], Awaitable[None]]
+"""Takes away what was opened when its final message had been sent already."""
 
 
 class _Live:
@@ -77,15 +87,23 @@ class Drafts:
         open, grow: the platform's calls; a RetryLater holds back, another SendError ends the preview.
         notes: the durable memory of the conversation's account.
         every_s: least seconds between two calls for one draft.
+        drop: where it isn't given, a draft that came too late stays.
     """
 
     def __init__(
-        self, open: Open, grow: Grow, notes: Callable[[Conversation], Notes], *, every_s: float
+        self,
+        open: Open,
+        grow: Grow,
+        notes: Callable[[Conversation], Notes],
+        *,
+        every_s: float,
+        drop: Drop | None = None,
     ) -> None:
         self._open = open
         self._grow = grow
         self._notes = notes
         self._every_s = every_s
+        self._drop = drop
         self._live: dict[str, _Live] = {}
         self._past: OrderedDict[str, str | None] = OrderedDict()
         """Keys that this process shows no drafts of (any more), with the handle where it knows it."""
@@ -146,9 +164,16 @@ class Drafts:
         await notes.put(end, "", ttl_s=LONGEST_S)
         while True:
             state, _, handle = (await notes.get(note) or "idle|").partition("|")
-            if state == "idle" or asyncio.get_running_loop().time() >= until:
-                return handle or None
+            if state == "idle" or handle:
+                if state == "idle" or asyncio.get_running_loop().time() >= until:
+                    return handle or None
+            elif asyncio.get_running_loop().time() >= until:
+                break
             await asyncio.sleep(0.1)
+        if await notes.add(_left(key), _FINAL, ttl_s=LONGEST_S) or await notes.get(_left(key)) == _FINAL:
+            return None
+        # It was opened at the last moment, and stays.
+        return (await notes.get(note) or "idle|").partition("|")[2] or None
 
     async def _run(self, key: str, live: _Live) -> None:
         try:
@@ -171,6 +196,7 @@ class Drafts:
         shown: int | None = None
         while not live.ended:
             draft, pause = live.latest, self._every_s
+            opened_at = asyncio.get_running_loop().time() if live.handle is None else math.inf
             try:
                 if live.handle is None:
                     live.handle = await self._open(draft)
@@ -184,6 +210,10 @@ class Drafts:
                     await notes.put(note, f"idle|{live.handle or ''}", ttl_s=LONGEST_S)
                 raise
             await self._note(live, notes, note, "idle")
+            # Only an opening that took long can have been given up; the others needn't look.
+            slow = asyncio.get_running_loop().time() - opened_at >= OPENING_S / 2
+            if slow and await self._came_too_late(draft, live, notes):
+                return
             await live.pause(pause)
             if not await live.newer(shown):
                 return
@@ -191,6 +221,20 @@ class Drafts:
             if await notes.get(end) is not None:
                 break
         await self._note(live, notes, note, "idle")
+
+    async def _came_too_late(self, draft: Draft, live: _Live, notes: Notes) -> bool:
+        """Whether the final message stopped waiting for this draft; then it is taken away."""
+        key, handle = draft.idempotency_key, live.handle
+        note, end = _names(key)
+        if handle is None or await notes.get(end) is None:
+            return False
+        if await notes.add(_left(key), _DRAFT, ttl_s=LONGEST_S):
+            return False
+        live.handle = None
+        await self._note(live, notes, note, "idle")
+        if self._drop is not None:
+            await self._drop(draft, handle)
+        return True
 
     async def _note(self, live: _Live, notes: Notes, note: str, state: str) -> None:
         """Note how it stands; a handle that wasn't noted would leave a preview nobody ends."""
@@ -206,3 +250,7 @@ class Drafts:
 
 def _names(key: str) -> tuple[str, str]:
     return f"draft:{key}", f"draft-end:{key}"
+
+
+def _left(key: str) -> str:
+    return f"draft-left:{key}"

@@ -126,7 +126,9 @@ class SlackAdapter:
         client = web_client(None, settings.base_url, session)
         people, threads, posting = People(clock), Threads(self._notes), Posting(clock)
         streams = Streams(posting, threads, self._pace, self._workspace, clock)
-        self._drafts = Drafts(streams.open, streams.grow, self._notes, every_s=DRAFT_EVERY_S)
+        self._drafts = Drafts(
+            streams.open, streams.grow, self._notes, every_s=DRAFT_EVERY_S, drop=streams.drop
+        )
         self._deliveries = Deliveries(
             host,
             session,

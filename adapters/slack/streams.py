@@ -230,6 +230,12 @@ class Streams:
             with suppress(SendError):
                 await answer(workspace.client.chat_stopStream(channel=conversation.chat, ts=ts))
 
+    async def drop(self, draft: Draft, handle: str) -> None:
+        """Take away a draft that came after its final message."""
+        await self.abandon(draft.conversation, handle)
+        workspace, (_, ts, _) = self.workspace(draft.conversation), _parse(handle)
+        await answer(workspace.client.chat_delete(channel=draft.conversation.chat, ts=ts))
+
     async def _stop(
         self, workspace: Workspace, conversation: Conversation, ts: str, post: Post, key: str
     ) -> bool:

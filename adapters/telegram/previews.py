@@ -44,8 +44,8 @@ class Previews:
         self._chats = chats
         self._limits = limits
         self._native = True
-        self._private = Drafts(self._open, self._grow, notes, every_s=PRIVATE_EVERY_S)
-        self._group = Drafts(self._open, self._grow, notes, every_s=GROUP_EVERY_S)
+        self._private = Drafts(self._open, self._grow, notes, every_s=PRIVATE_EVERY_S, drop=self._drop)
+        self._group = Drafts(self._open, self._grow, notes, every_s=GROUP_EVERY_S, drop=self._drop)
 
     def show(self, draft: Draft) -> None:
         self._drafts(draft.conversation).show(draft)
@@ -107,6 +107,16 @@ class Previews:
         except BadRequest as error:
             if "not modified" not in str(error).lower():
                 raise translate(error) from error
+
+    async def _drop(self, draft: Draft, handle: str) -> None:
+        """Take away a preview that came after its answer. (A native one goes by itself.)"""
+        if handle.startswith(_NATIVE):
+            return
+        chat, message = await self._chats.find(draft.conversation.chat), int(handle.removeprefix(_MESSAGE))
+        try:
+            await self._chats.call(chat, lambda here: self._api.delete_message(here, message))
+        except BadRequest as error:
+            raise translate(error) from error
 
     async def _show_native(self, draft: Draft) -> None:
         """Raises BadRequest, InvalidToken: the server doesn't take such drafts; SendError."""

@@ -67,6 +67,7 @@ class Chat:
         self.starts: list[float] = []
         self.under_way = 0
         self.texts: list[str] = []
+        self.dropped: list[str] = []
         self.failures: list[Exception | None] = []
         """What the next calls answer; None: they work."""
 
@@ -81,6 +82,9 @@ class Chat:
         await self._call(draft)
         self.messages[number(handle)] = draft.text
         await self._answer()
+
+    async def drop(self, draft: Draft, handle: str) -> None:
+        self.dropped.append(handle)
 
     async def _call(self, draft: Draft) -> None:
         self.starts.append(now())
@@ -116,7 +120,7 @@ class Counter:
             assert conversation == CHAT
             return self.notes[number]
 
-        return Drafts(self.chat.open, self.chat.grow, notes, every_s=EVERY_S)
+        return Drafts(self.chat.open, self.chat.grow, notes, every_s=EVERY_S, drop=self.chat.drop)
 
     def restart(self, number: int) -> None:
         """A new process in the place of one that is gone."""
@@ -292,6 +296,31 @@ async def test_an_opening_that_hangs_holds_the_final_message_up_for_so_long_only
     assert ends == [None, None]
     assert now() - started <= OPENING_S + 0.5
     await counter.drafts[0].close()
+
+
+@pytest.mark.parametrize("finisher", [0, 1], ids=["the same process", "another process"])
+@in_virtual_time
+async def test_a_draft_that_was_opened_too_late_is_taken_away(finisher: int) -> None:
+    counter = Counter(processes=2)
+    counter.chat.takes = lambda: OPENING_S
+    counter.drafts[0].show(draft(0))
+    await asyncio.sleep(0.1)
+    assert await counter.drafts[finisher].finish(CHAT, LINE) is None
+    await asyncio.sleep(3 * OPENING_S)
+    assert counter.chat.dropped == ["m|0"]
+    # A second attempt at the final message doesn't look for it either.
+    assert [await drafts.finish(CHAT, LINE) for drafts in counter.drafts] == [None, None]
+
+
+@in_virtual_time
+async def test_a_draft_that_was_opened_in_time_is_kept() -> None:
+    counter = Counter(processes=2)
+    counter.chat.takes = lambda: OPENING_S * 0.45
+    counter.drafts[0].show(draft(0))
+    await asyncio.sleep(0.1)
+    assert await counter.drafts[1].finish(CHAT, LINE) == "m|0"
+    await asyncio.sleep(3 * OPENING_S)
+    assert counter.chat.dropped == []
 
 
 # ── what goes wrong ──

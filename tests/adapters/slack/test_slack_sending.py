@@ -203,21 +203,6 @@ async def test_a_send_that_was_broken_off_from_outside_is_not_made_twice() -> No
         assert shown.ts == again.message_id
 
 
-async def test_a_send_that_was_broken_off_from_outside_is_not_made_twice() -> None:
-    async with bench() as there:
-        there.slack.fail("chat.postMessage", "hang")
-        sent = message(place("D1"), "已为您挂失。")
-        attempt = asyncio.create_task(there.adapter.send(sent))
-        await there.slack.until(lambda: bool(there.slack.by_bot("D1")))
-        attempt.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await attempt
-        there.clock.offset += 2
-        again = await there.adapter.send(sent)
-        (shown,) = there.slack.by_bot("D1")
-        assert shown.ts == again.message_id
-
-
 async def test_a_send_that_never_arrived_is_made_again() -> None:
     async with bench() as there:
         there.slack.fail("chat.postMessage", "http_500")

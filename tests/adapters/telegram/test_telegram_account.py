@@ -51,8 +51,6 @@ def test_so_is_a_base_url_of_files(given: str) -> None:
         ({"base_url": "api.telegram.org"}, "URL"),
         ({"proxy": "localhost:1080"}, "proxy"),
         ({"proxy": "socks5://localhost:1080"}, "proxy"),
-        ({"proxy": "localhost:1080"}, "proxy"),
-        ({"proxy": "socks5://localhost:1080"}, "proxy"),
     ],
 )
 def test_settings_that_cannot_work_say_so(wrong: dict[str, Any], said: str) -> None:

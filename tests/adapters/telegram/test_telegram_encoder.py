@@ -57,20 +57,6 @@ def test_two_sections_of_one_document_are_one_link() -> None:
     assert link.url == "https://bank.example/fees#1"
 
 
-def test_two_sections_of_one_document_are_one_link() -> None:
-    sources = Sources(
-        (
-            Citation("a#1", "收费标准", uri="https://bank.example/fees#1"),
-            Citation("a#2", "收费标准", uri="https://bank.example/fees#2"),
-        )
-    )
-    (call,) = encode(message(Text("每笔两元。"), sources))
-    assert isinstance(call, TextCall)
-    (link,) = call.entities
-    assert call.text[link.offset : link.offset + link.length] == "收费标准"
-    assert link.url == "https://bank.example/fees#1"
-
-
 def key(text: str, data: str) -> dict[str, str]:
     return {"text": text, "callback_data": data}
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from adapters.wecom.aibot.response_url import ResponseUrls
-from adapters.wecom.aibot.streams import Piece, Streams
+from adapters.wecom.aibot.streams import Piece, Streams, _Stream
 from tests.adapters.host import MemoryHost, MemoryNotes
 
 
@@ -62,6 +64,9 @@ async def test_a_poll_that_comes_again_is_told_the_same() -> None:
     shown = await bubbles.poll("s")
     assert await first
     assert not await bubbles.deliver("s", Piece("b", "two"))
+    # Another process's, that had looked before and wrote after: it was told "no", and goes by response_url.
+    late = _Stream(1000.0, "", (Piece("a", "one"), Piece("b", "two")))
+    await notes.put("stream:s", msgspec.json.encode(late).decode())
     assert await bubbles.poll("s") == shown
 
 
