@@ -20,7 +20,7 @@ from bot.accounts import make_adapters
 from bot.answering import Answering
 from bot.bus import Bus, open_bus
 from bot.config import LiveConfig
-from bot.errors import StoreBusy, TellerError
+from bot.errors import TellerError
 from bot.health import Health, health_routes
 from bot.host import CounterHost
 from bot.ids import new_id, utc_now
@@ -54,6 +54,10 @@ log = structlog.get_logger(__name__)
 Role = Literal["intake", "turns", "sender", "inference", "scheduler"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SWEEP_S = 600.0
+START_S = 20.0
+"""How long one adapter may take to start; the others start beside it."""
+RESTART_S = 30.0
+"""Seconds after which an adapter that couldn't be started is tried again."""
 PACKAGED = "gemma3-270m"
 """The base model that comes as a package."""
 
@@ -114,6 +118,13 @@ async def own_worker(live: LiveConfig, patience: float) -> AsyncIterator[WorkerS
         yield worker
     finally:
         await worker.stop()
+
+
+async def _stop_all(adapters: Sequence[Adapter]) -> None:
+    """Side by side, so that one that takes its time uses up nobody else's."""
+    for error in await asyncio.gather(*(adapter.stop() for adapter in adapters), return_exceptions=True):
+        if isinstance(error, Exception):
+            log.error("adapter.stop_failed", exc_info=error)
 
 
 class App:
@@ -277,11 +288,34 @@ class App:
 
         await self.live.watch(reload_knowledge, self.stopped)
 
+    async def _start_adapter(self, adapter: Adapter, host: CounterHost, receives: bool) -> bool:
+        """One platform that can't be started must not keep the others' customers out."""
+        label = f"{adapter.name}/{adapter.account}"
+        try:
+            async with asyncio.timeout(START_S):
+                await adapter.start(host, receive=receives)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:300]
+            log.error("adapter.not_started", adapter=label, reason=reason, retry_s=RESTART_S)
+            self.health.not_started[label] = reason
+            return False
+        self.health.not_started.pop(label, None)
+        return True
+
+    async def _start_later(self, adapter: Adapter, host: CounterHost, receives: bool) -> None:
+        started = False
+        while not started:
+            await asyncio.sleep(RESTART_S)
+            await adapter.stop()
+            started = await self._start_adapter(adapter, host, receives)
+
     async def _sweep(self) -> None:
         """Remove what has expired, now and then."""
         while True:
-            with suppress(StoreBusy):
+            try:
                 await self.store.sweep(now=self.rooms.clock().timestamp())
+            except Exception as error:  # whatever it is, the counter works on without
+                self.metrics.errors.labels("sweep", type(error).__name__).inc()
             await asyncio.sleep(SWEEP_S)
 
     async def _serve(self, stack: AsyncExitStack, adapters: Sequence[Adapter], host: CounterHost) -> None:
@@ -298,9 +332,11 @@ class App:
             host.stopping = True
 
         stack.push_async_callback(refuse_events)
-        for adapter in adapters:
-            await adapter.start(host, receive=receives)
-            stack.push_async_callback(adapter.stop)
+        stack.push_async_callback(_stop_all, adapters)
+        starting = [self._start_adapter(adapter, host, receives) for adapter in adapters]
+        for adapter, started in zip(adapters, await asyncio.gather(*starting), strict=True):
+            if not started:
+                self._work(stack, self._start_later(adapter, host, receives), "start-adapter", None)
         server = self.live.config.server
         site = web.TCPSite(runner, server.host, server.port)
         try:

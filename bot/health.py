@@ -55,6 +55,8 @@ class Health:
         self.supervisor: Supervisor | None = None
         self.generator: Generator | None = None
         self.knowledge_error = ""
+        self.not_started: dict[str, str] = {}
+        """Adapters that couldn't be started yet, and why."""
         self.stopping = False
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
@@ -68,11 +70,7 @@ class Health:
             "roles": sorted(self._roles),
             "config": {"version": loaded.version, "error": self._live.error},
             "store": store,
-            "platforms": {
-                _label(adapter): {"ok": state.ok, "detail": state.detail}
-                for adapter in self._adapters
-                for state in [await adapter.health()]
-            },
+            "platforms": {_label(adapter): await self._state_of(adapter) for adapter in self._adapters},
         }
         if self._retriever is not None:
             report["knowledge"] = {"version": self._retriever.version, "error": self.knowledge_error}
@@ -83,6 +81,13 @@ class Health:
         elif not loaded.config.inference.enabled:
             report["inference"] = {"state": "off"}
         return ready, report
+
+    async def _state_of(self, adapter: AdapterHealth) -> dict[str, Any]:
+        reason = self.not_started.get(f"{adapter.name}/{adapter.account}")
+        if reason is not None:
+            return {"ok": False, "detail": f"not started: {reason}"}
+        state = await adapter.health()
+        return {"ok": state.ok, "detail": state.detail}
 
     async def _store_state(self) -> str:
         try:

@@ -31,7 +31,9 @@ class Pool(Generic[W]):
     """Runs `handle` on whatever `claim` gives, at most `size()` pieces at a time.
 
     Args:
-        topic: bus topic of the hints that there is work; one pool of a `group` hears each.
+        topic: bus topic of the hints that there is work.
+        group: one pool of those with the same group hears each hint; the topic, unless given.
+        wants: whether a hint with this key is about work that `claim` gives.
         claim: takes up to so many pieces; StoreBusy means "later".
         handle: does one piece; must deal with its own errors.
         size: asked each time, so that it can change while running.
@@ -46,6 +48,8 @@ class Pool(Generic[W]):
         claim: Callable[[int], Awaitable[Sequence[W]]],
         handle: Callable[[W], Awaitable[None]],
         size: Callable[[], int],
+        group: str = "",
+        wants: Callable[[str], bool] = lambda key: True,
     ) -> None:
         self._bus = bus
         self._metrics = metrics
@@ -53,6 +57,8 @@ class Pool(Generic[W]):
         self._claim = claim
         self._handle = handle
         self._size = size
+        self._group = group or topic
+        self._wants = wants
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -85,9 +91,10 @@ class Pool(Generic[W]):
         """Hints only save time: without the bus, polling goes on."""
         while True:
             with suppress(BusError):
-                async with self._bus.subscribe(self._topic, group=self._topic) as hints:
-                    async for _ in hints:
-                        self._wake.set()
+                async with self._bus.subscribe(self._topic, group=self._group) as hints:
+                    async for key, _ in hints:
+                        if self._wants(key):
+                            self._wake.set()
             await asyncio.sleep(POLL_S)
 
     async def _start_some(self) -> bool:

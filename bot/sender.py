@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -37,8 +38,16 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
 
+class Abilities(Protocol):
+    @property
+    def repeatable(self) -> bool: ...
+
+
 class Platform(Protocol):
     """The half of an adapter that the sender needs."""
+
+    @property
+    def capabilities(self) -> Abilities: ...
 
     async def send(self, message: OutboundMessage) -> Delivery: ...
     async def draft(self, draft: Draft) -> None: ...
@@ -46,7 +55,10 @@ class Platform(Protocol):
 
 
 class Sender:
-    """The sender of one process, for the (platform, account)s it has."""
+    """The sender of one process, for the (platform, account)s it has.
+
+    Each platform has `concurrency` places of its own: one that hangs holds up no other.
+    """
 
     def __init__(
         self,
@@ -56,7 +68,7 @@ class Sender:
         metrics: Metrics,
         clock: Clock,
         *,
-        concurrency: int = 128,
+        concurrency: int = 64,
         lease_s: float = 30.0,
     ) -> None:
         self._store = store
@@ -66,14 +78,22 @@ class Sender:
         self._clock = clock
         self._lease_s = lease_s
         self._previews: set[asyncio.Task[None]] = set()
-        self._pool = Pool(
-            bus,
-            metrics,
-            topic=SENDS,
-            claim=self._claim,
-            handle=self._guarded_send,
-            size=lambda: concurrency,
-        )
+        accounts: dict[str, list[tuple[str, str]]] = {}
+        for platform, account in platforms:
+            accounts.setdefault(platform, []).append((platform, account))
+        self._pools = [
+            Pool(
+                bus,
+                metrics,
+                topic=SENDS,
+                group=f"{SENDS}.{platform}",
+                wants=partial(_is_of, platform),
+                claim=partial(self._claim, own),
+                handle=self._guarded_send,
+                size=lambda: concurrency,
+            )
+            for platform, own in accounts.items()
+        ]
 
     def now(self) -> float:
         return self._clock().timestamp()
@@ -82,7 +102,7 @@ class Sender:
         """Work until `stop`."""
         drafts = asyncio.create_task(self._show_drafts())
         try:
-            await self._pool.run()
+            await asyncio.gather(*(pool.run() for pool in self._pools))
         finally:
             for task in (drafts, *self._previews):
                 task.cancel()
@@ -90,10 +110,9 @@ class Sender:
 
     async def stop(self, grace: float) -> None:
         """Take nothing more and let the calls under way end."""
-        await self._pool.stop(grace)
+        await asyncio.gather(*(pool.stop(grace) for pool in self._pools))
 
-    async def _claim(self, free: int) -> list[Dispatch]:
-        accounts = list(self._platforms)
+    async def _claim(self, accounts: Sequence[tuple[str, str]], free: int) -> list[Dispatch]:
         return await self._store.claim_sends(accounts, now=self.now(), lease_s=self._lease_s, limit=free)
 
     async def _show_drafts(self) -> None:
@@ -122,7 +141,7 @@ class Sender:
                 if draft.text:
                     await platform.draft(draft)
                 else:
-                    await platform.typing(draft.conversation, "zh")
+                    await platform.typing(draft.conversation, draft.language)
         except Exception as error:  # a preview must never hurt a delivery
             self._metrics.errors.labels("draft", type(error).__name__).inc()
 
@@ -165,14 +184,19 @@ class Sender:
         note = log.info if isinstance(error, RetryLater) else log.warning
         note("send.failed", platform=name, outbox=dispatch.id, tries=dispatch.tries, reason=reason)
         self._metrics.sends.labels(name, type(error).__name__).inc()
-        perhaps_confirmed = isinstance(error, SendAmbiguous) and message.kind == "confirmation"
+        # It may have arrived. Once more is better than silence; again and again isn't, and never money.
+        repeatable = self._platforms[_account(message.conversation)].capabilities.repeatable
+        allowed = TRIES if repeatable else 1
+        doubtful = isinstance(error, SendAmbiguous) and (
+            message.kind == "confirmation" or dispatch.failures >= allowed
+        )
         if isinstance(error, RetryLater):
             # The platform asked for patience with this chat: that is no failed try of ours.
             at = self.now() + error.retry_after
             await self._store.send_later(dispatch, reason, at=at, failed=False)
         elif isinstance(error, SendRefused):
             await self._store.refused(dispatch, reason)
-        elif dispatch.failures + 1 >= TRIES or perhaps_confirmed:
+        elif dispatch.failures + 1 >= TRIES or doubtful:
             await self._give_up(dispatch, reason)
         else:
             if not isinstance(error, SendError | StoreBusy):
@@ -185,6 +209,11 @@ class Sender:
         await self._store.give_up_send(dispatch, reason, now=self.now())
         self._metrics.sends.labels(dispatch.message.conversation.platform, "given_up").inc()
         self._metrics.dead_letters.labels("message").inc()
+
+
+def _is_of(platform: str, key: str) -> bool:
+    """Whether a conversation's key is one of this platform's (a hint without a key may be)."""
+    return not key or key.startswith(f"{platform}|")
 
 
 def _account(conversation: Conversation) -> tuple[str, str]:

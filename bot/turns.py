@@ -24,7 +24,7 @@ from bot.ports import Clock
 from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
 from bot.store import AuditEntry, Claim, Outcome, Store
-from bot.types import Draft, Text, encode
+from bot.types import Draft, InboundEvent, Language, Text, encode
 
 __all__ = ["DRAFTS", "SENDS", "TURNS", "Turns"]
 
@@ -127,11 +127,11 @@ class Turns:
         )
         # The key of the final reply, so that the platform puts it in the draft's place.
         key = reply(event, "zh").idempotency_key
-        shown = 0
+        shown, language = 0, _language(event, claim.language)
 
         async def show(text: str) -> None:
             nonlocal shown
-            draft = Draft(event.conversation, key, text, shown, event.event_id)
+            draft = Draft(event.conversation, key, text, shown, event.event_id, language)
             shown += 1
             await self._bus.publish(DRAFTS, event.conversation.key, encode(draft))
 
@@ -184,8 +184,7 @@ class Turns:
 
     async def _park(self, claim: Claim, reason: str) -> None:
         event, bank = claim.event, self._live.config.bank
-        text = clean(event.text[:1000])
-        language = detect_language(text, claim.language, event.sender.locale)
+        text, language = clean(event.text[:1000]), _language(event, claim.language)
         apology = say("apology", language, hotline=bank.hotline, reference=event.correlation_id[-8:])
         # A key of its own: a retry by hand must be able to send the real answer under the usual one.
         message = reply(event, language, Text(apology), kind="notice", number=APOLOGY)
@@ -201,3 +200,7 @@ class Turns:
         """Give an unfinished turn back at shutdown, without counting a failure."""
         with suppress(LeaseLost, StoreBusy):
             await asyncio.shield(self._store.release(claim))
+
+
+def _language(event: InboundEvent, known: str) -> Language:
+    return detect_language(clean(event.text[:1000]), known, event.sender.locale)

@@ -258,6 +258,7 @@ class Draft(Plain, frozen=True):
     sequence: int
     in_reply_to: str = ""
     """Id of the event that is being answered."""
+    language: Language = "zh"
 
 
 class Delivery(Plain, frozen=True):

@@ -72,7 +72,13 @@ class HttpAdapter:
 
     name = "http"
     capabilities = Capabilities(
-        buttons=True, cards=True, threads=True, proactive=True, text_limit=100_000, text_unit="characters"
+        repeatable=True,
+        buttons=True,
+        cards=True,
+        threads=True,
+        proactive=True,
+        text_limit=100_000,
+        text_unit="characters",
     )
 
     def __init__(

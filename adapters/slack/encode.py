@@ -35,6 +35,7 @@ HEADER, FIELD, FIELDS, LABEL, VALUE, ACTIONS, CONTEXT = 150, 2000, 10, 75, 2000,
 CARD_FIELDS = 40
 
 CAPABILITIES = Capabilities(
+    repeatable=True,
     streaming=True,
     editing=True,
     buttons=True,

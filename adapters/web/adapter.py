@@ -47,6 +47,7 @@ class WebAdapter:
 
     name = "web"
     capabilities = Capabilities(
+        repeatable=True,
         streaming=True,
         buttons=True,
         cards=True,

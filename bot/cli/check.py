@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from adapters.base import Adapter, Finding
+from bot.accounts import make_adapters
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, run_async, say_line
 from bot.config import Config
 
@@ -38,6 +39,7 @@ def check(config: ConfigOption = DEFAULT_CONFIG, online: Online = False) -> None
     live = open_config(config)
     with ends_cleanly():
         knowledge = load_knowledge(live.current.knowledge_path)
+        adapters = make_adapters(live.config)
     errors = [finding for finding in lint(live.current.knowledge_path) if finding.severity == "error"]
     if errors:
         raise fail("\n".join(str(finding) for finding in errors), 2)
@@ -46,15 +48,11 @@ def check(config: ConfigOption = DEFAULT_CONFIG, online: Online = False) -> None
         f"with {len(knowledge.items('zh'))} passages in Chinese and {len(knowledge.items('en'))} in English"
     )
     if online:
-        _check_online(live.config)
+        _check_online(adapters, str(live.config.server.public_url or "").rstrip("/"))
 
 
-def _check_online(config: Config) -> None:
-    from bot.accounts import make_adapters
-
-    with ends_cleanly():
-        adapters = make_adapters(config)
-    found = run_async(ask_platforms(adapters, str(config.server.public_url or "").rstrip("/")))
+def _check_online(adapters: Sequence[Adapter], public_url: str) -> None:
+    found = run_async(ask_platforms(adapters, public_url))
     if not found:
         say_line("no platform to ask: none besides the web chat is enabled")
     for label, finding in found:

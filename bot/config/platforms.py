@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from bot.config.section import Positive, Seconds, Section
 
@@ -35,13 +44,35 @@ def _given(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _is_aes_key(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value()
+    if value and not re.fullmatch(r"[A-Za-z0-9+/]{43}", value):
+        raise ValueError(
+            f"an EncodingAESKey has 43 letters and digits, and this has {len(value)} characters; copy it "
+            "again from WeCom's admin page"
+        )
+    return key
+
+
+def _written(id: object) -> object:
+    """Ids that are numbers may be written as such."""
+    return str(id) if isinstance(id, int) and not isinstance(id, bool) else id
+
+
 Secret = Annotated[SecretStr, AfterValidator(_given)]
+AesKey = Annotated[SecretStr, AfterValidator(_is_aes_key)]
 
 
 def _require_distinct(what: str, names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"{what}: the name {twice[0]!r} is given twice; each account needs its own")
+
+
+def _require_own_tokens(what: str, tokens: list[SecretStr]) -> None:
+    given = [token.get_secret_value() for token in tokens if token.get_secret_value()]
+    if len(set(given)) < len(given):
+        raise ValueError(f"{what}: two have the same token, and would take each other's messages")
 
 
 class WebPlatform(Section):
@@ -91,7 +122,7 @@ class TelegramBot(Section):
     """`polling` needs no public address; `webhook` is registered at `server.public_url`."""
     webhook_secret: SecretStr = SecretStr("")
     """Empty: one is derived from the token."""
-    staff_chats: tuple[str, ...] = ()
+    staff_chats: tuple[Annotated[str, BeforeValidator(_written)], ...] = ()
     """Chat ids in which every message is read, mentioned or not."""
 
 
@@ -110,6 +141,7 @@ class TelegramPlatform(Section):
         if self.enabled and not self.bots:
             raise ValueError("bots is empty: give at least one, with its token")
         _require_distinct("bots", [bot.name for bot in self.bots])
+        _require_own_tokens("bots", [bot.token for bot in self.bots])
         return self
 
 
@@ -153,6 +185,7 @@ class SlackPlatform(Section):
         if self.enabled and not self.apps:
             raise ValueError("apps is empty: give at least one, with its tokens")
         _require_distinct("apps", [app.name for app in self.apps])
+        _require_own_tokens("apps", [app.app_token for app in self.apps])
         _require_distinct("workspaces", [w.name for app in self.apps for w in app.workspaces])
         return self
 
@@ -169,7 +202,7 @@ class WeComApp(Section):
     agent_id: Positive
     secret: Secret
     token: Secret
-    encoding_aes_key: Secret
+    encoding_aes_key: Annotated[AesKey, AfterValidator(_given)]
     cards: bool = True
     """False where customers read in the WeChat plug-in 微信插件, which shows no template cards."""
 
@@ -181,7 +214,7 @@ class WeComKf(Section):
     corp_id: str = ""
     secret: Secret
     token: Secret
-    encoding_aes_key: Secret
+    encoding_aes_key: Annotated[AesKey, AfterValidator(_given)]
     open_kfids: tuple[str, ...] = ()
     """The customer-service accounts to serve; empty: every one that WeCom tells of."""
     servicers: tuple[str, ...] = ()
@@ -196,7 +229,7 @@ class WeComAibot(Section):
 
     name: Name = "aibot"
     token: SecretStr = SecretStr("")
-    encoding_aes_key: SecretStr = SecretStr("")
+    encoding_aes_key: AesKey = SecretStr("")
     bot_id: str = ""
     secret: SecretStr = SecretStr("")
     bot_name: str = ""

@@ -9,7 +9,8 @@ from bot.types import Button, Buttons, InboundEvent, Text
 
 __all__ = ["greet"]
 
-COMMANDS = frozenset({"/start", "/help"})
+COMMANDS = frozenset({"/start", "/help", "/teller"})
+"""`/teller` is what a bank registers in Slack, where every command has to be."""
 
 
 async def greet(handler: Handler, event: InboundEvent, context: Context) -> Outcome:
@@ -18,8 +19,15 @@ async def greet(handler: Handler, event: InboundEvent, context: Context) -> Outc
         if event.kind != "command" or context.text:
             return await handler(event, context)
         text = say("unknown_command", context.language, command=event.value[:40])
-        return Outcome(messages=(reply(event, context.language, Text(text), kind="notice"),))
+        return Outcome(
+            messages=(reply(event, context.language, Text(text), *_suggestions(context), kind="notice"),)
+        )
     bank, language = context.config.bank, context.language
-    choices = tuple(Button(s[language], f"say:{s[language]}") for s in bank.suggestions[:6])
-    parts = (Text(bank.greeting[language]), *((Buttons(choices),) if choices else ()))
-    return Outcome(messages=(reply(event, language, *parts),), seen=context.text, language=language)
+    message = reply(event, language, Text(bank.greeting[language]), *_suggestions(context))
+    return Outcome(messages=(message,), seen=context.text, language=language)
+
+
+def _suggestions(context: Context) -> tuple[Buttons, ...]:
+    """What the bank suggests to ask, as buttons."""
+    asked = [suggestion[context.language] for suggestion in context.config.bank.suggestions[:6]]
+    return (Buttons(tuple(Button(text, f"say:{text}") for text in asked)),) if asked else ()

@@ -31,13 +31,18 @@ def make_engine(url: str, *, busy_ms: int = BUSY_MS) -> AsyncEngine:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
-            parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, connect_args={"timeout": busy_ms / 1000}
+            parsed.set(drivername="sqlite+aiosqlite"),
+            pool_size=4,
+            connect_args={"timeout": busy_ms / 1000},
+            # Errors are logged, and parameters hold customers' words.
+            hide_parameters=True,
         )
         _tune_sqlite(engine.sync_engine)
         return engine
     return create_async_engine(
         parsed.set(drivername="postgresql+asyncpg"),
         pool_size=8,
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_timeout=busy_ms / 1000,
         # A host that vanished must not hold the one writer, and with it every intake, for ever.
@@ -57,6 +62,7 @@ def make_blocking_engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine | None:
     engine = create_engine(
         parsed.set(drivername="sqlite+pysqlite"),
         connect_args={"timeout": busy_ms / 1000, "check_same_thread": False},
+        hide_parameters=True,
     )
     _tune_sqlite(engine)
     return engine

@@ -124,7 +124,11 @@ def sent(connection: Connection, dispatch: Dispatch, delivery: str, now: float) 
 
 
 def refused(connection: Connection, dispatch: Dispatch, reason: str) -> None:
-    _set(connection, dispatch, status="refused", error=reason)
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id == dispatch.id, outbox.c.tries == dispatch.tries, outbox.c.status == "attempting")
+        .values(status="refused", error=reason)
+    )
 
 
 def later(connection: Connection, dispatch: Dispatch, reason: str, at: float, *, failed: bool) -> None:

@@ -48,6 +48,7 @@ class Payload:
 
 def capabilities(*, cards: bool) -> Capabilities:
     return Capabilities(
+        repeatable=True,
         buttons=cards,
         cards=cards,
         images=True,

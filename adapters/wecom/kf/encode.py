@@ -33,7 +33,13 @@ ITEM: Final = 128
 ITEMS: Final = 10
 
 CAPABILITIES: Final = Capabilities(
-    buttons=True, images=True, files=True, text_limit=TEXT, text_unit="utf8", reply_window=WINDOW_S
+    repeatable=True,
+    buttons=True,
+    images=True,
+    files=True,
+    text_limit=TEXT,
+    text_unit="utf8",
+    reply_window=WINDOW_S,
 )
 _WITHOUT_BUTTONS: Final = replace(CAPABILITIES, buttons=False)
 
