@@ -23,6 +23,14 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 1.0
 """How long a lost hint can delay a message."""
+BITE = 4
+"""Pieces started at once. Many at once would keep the event loop from what can't wait, above all from
+acknowledging what comes in."""
+BREATH_S, LONGEST_BREATH_S = 0.005, 0.25
+"""Seconds between two bites: more while the event loop runs late, so that intake comes first and work
+waits where it is safe, in the store."""
+LATE_S = 0.01
+"""A loop that comes back this much later than asked is too busy."""
 
 W = TypeVar("W")
 
@@ -62,6 +70,7 @@ class Pool(Generic[W]):
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._breath = BREATH_S
 
     async def run(self) -> None:
         """Work until `stop`."""
@@ -69,13 +78,23 @@ class Pool(Generic[W]):
         try:
             while not self._stopping:
                 self._wake.clear()
-                if not await self._start_some():
+                if await self._start_some():
+                    await self._breathe()
+                else:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(POLL_S):
                             await self._wake.wait()
         finally:
             hints.cancel()
             await asyncio.gather(hints, return_exceptions=True)
+
+    async def _breathe(self) -> None:
+        """Rest between two bites, and learn from how late it ends how long the next rest must be."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await asyncio.sleep(self._breath)
+        late = loop.time() - started - self._breath > LATE_S
+        self._breath = min(self._breath * 2, LONGEST_BREATH_S) if late else max(self._breath * 0.9, BREATH_S)
 
     async def stop(self, grace: float) -> None:
         """Claim nothing more; let what runs finish for `grace` seconds, then cancel it."""
@@ -103,7 +122,7 @@ class Pool(Generic[W]):
         if free <= 0:
             return False
         try:
-            pieces = await self._claim(free)
+            pieces = await self._claim(min(free, BITE))
         except StoreBusy as error:
             log.warning("claim.store_busy", topic=self._topic, reason=str(error))
             self._metrics.errors.labels(f"claim.{self._topic}", "StoreBusy").inc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -34,6 +35,9 @@ def run(
     if port is not None:
         live = _on_port(live, port)
     set_up_logs(live.config.log)
+    # The loop waits this long for the interpreter when a thread (store, search) holds it. The usual
+    # 5 ms, several times in each request, would be most of an acknowledgement.
+    sys.setswitchinterval(0.0005)
     run_async(_serve(live, wanted))
 
 

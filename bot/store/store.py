@@ -108,7 +108,7 @@ class Store:
         Raises:
             QueueFull: `queue_limit` events wait; nothing was written.
         """
-        new = await self._writer.run(lambda c: inbox.accept(c, event, raw, queue_limit, now))
+        new = await self._writer.run(lambda c: inbox.accept(c, event, raw, queue_limit, now), urgent=True)
         if new is None:
             raise QueueFull(f"{queue_limit} messages wait already; try again in a moment")
         return new

@@ -8,6 +8,7 @@ alone, so that one caller's error is only its own; a function must therefore be 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -33,18 +34,22 @@ class Writer:
     """
 
     def __init__(
-        self, engine: AsyncEngine, blocking: Engine | None = None, *, largest_group: int = 128
+        self, engine: AsyncEngine, blocking: Engine | None = None, *, largest_group: int = 32
     ) -> None:
         self._engine = engine.execution_options(writes=True)
         self._blocking = None if blocking is None else blocking.execution_options(writes=True)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if blocking else None
         self._largest_group = largest_group
-        self._waiting: list[Job] = []
+        self._urgent: deque[Job] = deque()
+        self._waiting: deque[Job] = deque()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def run(self, function: Callable[[Connection], T]) -> T:
+    async def run(self, function: Callable[[Connection], T], *, urgent: bool = False) -> T:
         """Run `function` in a transaction and return its result after the commit.
+
+        Args:
+            urgent: goes before what waits already, because a platform waits for it.
 
         Raises:
             StoreBusy: locked, full, gone or closed; nothing was written.
@@ -52,7 +57,7 @@ class Writer:
         if self._closed:
             raise StoreBusy("the store is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((function, future))
+        (self._urgent if urgent else self._waiting).append((function, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="store-writer")
         return await future
@@ -67,9 +72,11 @@ class Writer:
             self._thread.shutdown(wait=True)
 
     async def _drain(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[: self._largest_group], self._waiting[self._largest_group :]
-            group = [job for job in group if not job[1].cancelled()]
+        while self._urgent or self._waiting:
+            taken: list[Job] = []
+            while len(taken) < self._largest_group and (self._urgent or self._waiting):
+                taken.append((self._urgent or self._waiting).popleft())
+            group = [job for job in taken if not job[1].cancelled()]
             try:
                 results = await self._transaction([function for function, _ in group])
             except Exception as error:
