@@ -22,6 +22,8 @@ from bot.store.engine import store_errors
 __all__ = ["Writer"]
 
 T = TypeVar("T")
+SMALL_GROUP = 6
+"""Writes that may go before urgent ones: some ten milliseconds."""
 Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
 
 
@@ -42,6 +44,7 @@ class Writer:
         self._largest_group = largest_group
         self._urgent: deque[Job] = deque()
         self._waiting: deque[Job] = deque()
+        self._rests_turn = False
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -73,9 +76,7 @@ class Writer:
 
     async def _drain(self) -> None:
         while self._urgent or self._waiting:
-            taken: list[Job] = []
-            while len(taken) < self._largest_group and (self._urgent or self._waiting):
-                taken.append((self._urgent or self._waiting).popleft())
+            taken = self._next_group()
             group = [job for job in taken if not job[1].cancelled()]
             try:
                 results = await self._transaction([function for function, _ in group])
@@ -84,6 +85,16 @@ class Writer:
             else:
                 for (_, future), result in zip(group, results, strict=True):
                     _resolve(future, result)
+
+    def _next_group(self) -> list[Job]:
+        """In turns: all that is urgent, then a little of the rest, so that neither waits long for the
+        other. Where nothing was urgent lately, as much as there is."""
+        if self._urgent and not self._rests_turn:
+            self._rests_turn, size, queue = bool(self._waiting), self._largest_group, self._urgent
+        else:
+            size = SMALL_GROUP if self._urgent or self._rests_turn else self._largest_group
+            self._rests_turn, queue = False, self._waiting or self._urgent
+        return [queue.popleft() for _ in range(min(size, len(queue)))]
 
     async def _one_by_one(self, group: list[Job], error: Exception) -> None:
         # A store that can't be written at all would fail each alone too, after another wait.
