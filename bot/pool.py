@@ -27,10 +27,8 @@ BITE = 4
 """Pieces started at once. Many at once would keep the event loop from what can't wait, above all from
 acknowledging what comes in."""
 BREATH_S, LONGEST_BREATH_S = 0.005, 0.25
-"""Seconds between two bites: more while the event loop runs late, so that intake comes first and work
-waits where it is safe, in the store."""
-LATE_S = 0.01
-"""A loop that comes back this much later than asked is too busy."""
+"""Seconds between two bites: more while intake has to wait, for work waits where it is safe, in the
+store, and a platform that waits for its acknowledgement may give up."""
 
 W = TypeVar("W")
 
@@ -41,6 +39,7 @@ class Pool(Generic[W]):
     Args:
         topic: bus topic of the hints that there is work.
         group: one pool of those with the same group hears each hint; the topic, unless given.
+        pressed: whether intake has to wait just now.
         wants: whether a hint with this key is about work that `claim` gives.
         claim: takes up to so many pieces; StoreBusy means "later".
         handle: does one piece; must deal with its own errors.
@@ -56,6 +55,7 @@ class Pool(Generic[W]):
         claim: Callable[[int], Awaitable[Sequence[W]]],
         handle: Callable[[W], Awaitable[None]],
         size: Callable[[], int],
+        pressed: Callable[[], bool] = lambda: False,
         group: str = "",
         wants: Callable[[str], bool] = lambda key: True,
     ) -> None:
@@ -67,6 +67,7 @@ class Pool(Generic[W]):
         self._size = size
         self._group = group or topic
         self._wants = wants
+        self._pressed = pressed
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -89,12 +90,12 @@ class Pool(Generic[W]):
             await asyncio.gather(hints, return_exceptions=True)
 
     async def _breathe(self) -> None:
-        """Rest between two bites, and learn from how late it ends how long the next rest must be."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        """Rest between two bites: twice as long after each while intake waits, then less again."""
         await asyncio.sleep(self._breath)
-        late = loop.time() - started - self._breath > LATE_S
-        self._breath = min(self._breath * 2, LONGEST_BREATH_S) if late else max(self._breath * 0.9, BREATH_S)
+        if self._pressed():
+            self._breath = min(self._breath * 2, LONGEST_BREATH_S)
+        else:
+            self._breath = max(self._breath * 0.8, BREATH_S)
 
     async def stop(self, grace: float) -> None:
         """Claim nothing more; let what runs finish for `grace` seconds, then cancel it."""

@@ -91,6 +91,7 @@ class Sender:
                 claim=partial(self._claim, own),
                 handle=self._guarded_send,
                 size=lambda: concurrency,
+                pressed=lambda: store.pressed,
             )
             for platform, own in accounts.items()
         ]

@@ -64,6 +64,7 @@ class Turns:
             claim=self._claim,
             handle=self._guarded_turn,
             size=lambda: live.config.turns.concurrency,
+            pressed=lambda: store.pressed,
         )
 
     def now(self) -> float:

@@ -171,6 +171,10 @@ class Worker:
         self._loop.call_soon_threadsafe(stop)
 
 
+NICE = 10
+"""Added to the process's niceness: where cores are few, taking messages in goes before writing."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the worker on an inherited socket; the exit status."""
     parser = argparse.ArgumentParser(prog="inference.worker", description="The inference worker process.")
@@ -181,6 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
     if not _die_with(options.parent):
         return 0
+    os.nice(NICE)
     return asyncio.run(_connected(options.fd))
 
 

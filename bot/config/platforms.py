@@ -204,7 +204,7 @@ class WeComApp(Section):
     token: Secret
     encoding_aes_key: Annotated[AesKey, AfterValidator(_given)]
     cards: bool = True
-    """False where customers read in the WeChat plug-in 微信插件, which shows no template cards."""
+    """False where customers read in the WeChat plug-in 微信插件, which may not show template cards."""
 
 
 class WeComKf(Section):

@@ -96,6 +96,11 @@ class Store:
         await self._writer.close()
         await self._engine.dispose()
 
+    @property
+    def pressed(self) -> bool:
+        """Whether intake had to wait just now: what can wait should."""
+        return self._writer.pressed
+
     async def ping(self) -> None:
         """Raises StoreBusy if the database can't be reached."""
         await self._read(lambda connection: connection.execute(text("SELECT 1")).scalar())

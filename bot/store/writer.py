@@ -8,6 +8,7 @@ alone, so that one caller's error is only its own; a function must therefore be 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from bot.store.engine import store_errors
 __all__ = ["Writer"]
 
 T = TypeVar("T")
+LATE_S, PRESSED_S = 0.02, 0.3
+"""An urgent write that takes longer than this has others held back for so long."""
 SMALL_GROUP = 6
 """Writes that may go before urgent ones: some ten milliseconds."""
 Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
@@ -45,6 +48,7 @@ class Writer:
         self._urgent: deque[Job] = deque()
         self._waiting: deque[Job] = deque()
         self._rests_turn = False
+        self._pressed_until = 0.0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -61,9 +65,18 @@ class Writer:
             raise StoreBusy("the store is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         (self._urgent if urgent else self._waiting).append((function, future))
+        asked = time.monotonic()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="store-writer")
-        return await future
+        result = await future
+        if urgent and time.monotonic() - asked > LATE_S:
+            self._pressed_until = time.monotonic() + PRESSED_S
+        return result
+
+    @property
+    def pressed(self) -> bool:
+        """Whether an urgent write took too long just now: what can wait should."""
+        return time.monotonic() < self._pressed_until
 
     async def close(self) -> None:
         """Finish what waits, then refuse."""

@@ -26,7 +26,7 @@ class WeComApp:
     api_base: str = API_BASE
     cards: bool = True
     """Buttons and cards as template cards; False where customers read in the WeChat plug-in (微信插件),
-    which doesn't show them: they become text with numbered choices."""
+    which may not show them: they become text with numbered choices."""
     greet_every_s: float = 24 * 3600.0
     """WeCom reports every opening of the app; a member is greeted once in so many seconds."""
     attachment_bytes: int = 20 << 20
