@@ -127,7 +127,7 @@ class Intake:
             self._host.refused(NAME, reading.ignored)
         for event in reading.events:
             async with self._queues.turn(event.conversation.key):
-                if reading.only_if_taking_part and not await self._threads.takes_part(event.conversation):
+                if reading.only_if_taking_part and not await self._is_for_us(event):
                     self._host.refused(NAME, "not_addressed")
                     return
                 # Before it is accepted: the turn it starts may want them at once.
@@ -135,6 +135,13 @@ class Intake:
                 named = msgspec.structs.replace(event, sender=self._people.known(workspace, event.sender))
                 await self._host.accept(named, raw)
             self._people.ask(workspace, event.sender.id)
+
+    async def _is_for_us(self, event: InboundEvent) -> bool:
+        """In a thread that was answered, everything; before that, what its asker adds."""
+        thread = event.conversation
+        if await self._threads.takes_part(thread):
+            return True
+        return (await self._threads.asker(thread))[0] == event.sender.id
 
     async def _note(self, workspace: Workspace, reading: Reading, event: InboundEvent) -> None:
         if reading.response_url:

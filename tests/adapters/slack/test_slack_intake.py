@@ -63,7 +63,7 @@ async def test_a_mention_is_one_message_though_slack_sends_two_events(there: Ben
 async def test_a_thread_is_followed_only_where_the_bot_takes_part(there: Bench) -> None:
     root = await there.slack.say("<@U0BOT> 转账限额？", channel="C1")
     await settled(there)
-    await there.slack.say("大家怎么看？", channel="C1", thread=root)
+    await there.slack.say("大家怎么看？", channel="C1", thread=root, user="U2")
     await there.slack.say("闲聊", channel="C1")
     await settled(there)
     assert len(there.host.events) == 1
@@ -71,6 +71,12 @@ async def test_a_thread_is_followed_only_where_the_bot_takes_part(there: Bench) 
     await there.adapter.send(message(place("C1", root), "每日五万元。"))
     await there.slack.say("那境外呢？", channel="C1", thread=root)
     assert (await there.host.event(2)).conversation == place("C1", root)
+
+
+async def test_what_the_asker_adds_before_the_answer_is_heard(there: Bench) -> None:
+    root = await there.slack.say("<@U0BOT> 转账限额？", channel="C1")
+    await there.slack.say("我说的是手机银行", channel="C1", thread=root)
+    assert (await there.host.event(2)).text == "我说的是手机银行"
 
 
 async def test_saying_yes_twice_is_two_messages(there: Bench) -> None:
