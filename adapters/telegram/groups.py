@@ -13,7 +13,7 @@ from adapters.telegram.entities import utf16_slice
 
 __all__ = ["Words", "words_of"]
 
-_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,64})(?:@(\w{3,32}))?(?:\s+|$)(.*)", re.S)
+_COMMAND = re.compile(r"/([A-Za-z][A-Za-z0-9_]{0,31})(?:@(\w{3,32}))?(?:\s+|$)(.*)", re.S)
 _AFTER_MENTION = " \t\r\n,，:：、"
 
 
