@@ -23,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 1.0
 """How long a lost hint can delay a message."""
-BITE = 4
+BITE = 2
 """Pieces started at once. Many at once would keep the event loop from what can't wait, above all from
 acknowledging what comes in."""
-BREATH_S, LONGEST_BREATH_S = 0.005, 0.25
+BREATH_S, LONGEST_BREATH_S = 0.003, 0.5
 """Seconds between two bites: more while intake has to wait, for work waits where it is safe, in the
 store, and a platform that waits for its acknowledgement may give up."""
 

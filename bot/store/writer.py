@@ -23,9 +23,9 @@ from bot.store.engine import store_errors
 __all__ = ["Writer"]
 
 T = TypeVar("T")
-LATE_S, PRESSED_S = 0.02, 0.3
+LATE_S, PRESSED_S = 0.015, 0.5
 """An urgent write that takes longer than this has others held back for so long."""
-SMALL_GROUP = 6
+SMALL_GROUP = 3
 """Writes that may go before urgent ones: some ten milliseconds."""
 Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
 
