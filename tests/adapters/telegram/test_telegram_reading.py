@@ -171,7 +171,9 @@ def test_a_command_and_its_arguments_are_told_apart(
     assert (event.kind, event.value, event.text) == ("command", command, arguments)
 
 
-@pytest.mark.parametrize("text", ["/usr/bin", "/挂失", "/100 元", "https://a.example/start", "请发 /help", "/"])
+@pytest.mark.parametrize(
+    "text", ["/usr/bin", "/挂失", "/100 元", "https://a.example/start", "请发 /help", "/"]
+)
 def test_what_only_looks_like_a_command_is_text(desk: Desk, text: str) -> None:
     event = desk.event(desk.wang.say(text))
     assert (event.kind, event.text) == ("message", text)
