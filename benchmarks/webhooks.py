@@ -174,7 +174,9 @@ async def bolt(port: int) -> None:
         return AuthorizeResult(
             enterprise_id=None,
             team_id="T0001",
-            bot_token="xoxb-1",  # noqa: S106 bot_id="B0", bot_user_id="U0BOT"
+            bot_token="xoxb-1",  # noqa: S106
+            bot_id="B0",
+            bot_user_id="U0BOT",
         )
 
     app = AsyncApp(signing_secret=SECRET, authorize=authorize)

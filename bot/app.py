@@ -21,7 +21,7 @@ from bot.answering import Answering
 from bot.bus import Bus, open_bus
 from bot.config import LiveConfig
 from bot.errors import TellerError
-from bot.health import Health, health_routes
+from bot.health import Health, health_routes, label_of
 from bot.host import CounterHost
 from bot.ids import new_id, utc_now
 from bot.inference_link import BusGenerator, serve_generator
@@ -290,7 +290,7 @@ class App:
 
     async def _start_adapter(self, adapter: Adapter, host: CounterHost, receives: bool) -> bool:
         """One platform that can't be started must not keep the others' customers out."""
-        label = f"{adapter.name}/{adapter.account}"
+        label = label_of(adapter)
         try:
             async with asyncio.timeout(START_S):
                 await adapter.start(host, receive=receives)

@@ -15,7 +15,7 @@ from bot.metrics import Metrics
 from bot.ports import Generator, Retriever
 from bot.store import Store
 
-__all__ = ["Health", "health_routes"]
+__all__ = ["Health", "health_routes", "label_of"]
 
 MEASURE_S = 2.0
 
@@ -70,7 +70,7 @@ class Health:
             "roles": sorted(self._roles),
             "config": {"version": loaded.version, "error": self._live.error},
             "store": store,
-            "platforms": {_label(adapter): await self._state_of(adapter) for adapter in self._adapters},
+            "platforms": {label_of(adapter): await self._state_of(adapter) for adapter in self._adapters},
         }
         if self._retriever is not None:
             report["knowledge"] = {"version": self._retriever.version, "error": self.knowledge_error}
@@ -83,7 +83,7 @@ class Health:
         return ready, report
 
     async def _state_of(self, adapter: AdapterHealth) -> dict[str, Any]:
-        reason = self.not_started.get(f"{adapter.name}/{adapter.account}")
+        reason = self.not_started.get(label_of(adapter))
         if reason is not None:
             return {"ok": False, "detail": f"not started: {reason}"}
         state = await adapter.health()
@@ -123,7 +123,7 @@ class Health:
             counted[kind] = value
 
 
-def _label(adapter: AdapterHealth) -> str:
+def label_of(adapter: AdapterHealth) -> str:
     """`telegram`, or `telegram/second` for further accounts."""
     usual = adapter.account in ("default", adapter.name)
     return adapter.name if usual else f"{adapter.name}/{adapter.account}"

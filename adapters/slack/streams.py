@@ -9,7 +9,6 @@ https://github.com/slackapi/python-slack-sdk/issues/1859
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -58,8 +57,6 @@ _UNAVAILABLE = frozenset(
         "team_access_not_granted",
     }
 )
-SETTLE_S = 1.0
-"""How long a draft that another process rewrites is left alone before its final message is put there."""
 
 
 @dataclass(slots=True)
@@ -200,9 +197,6 @@ class Streams:
     ) -> None:
         _later(self._each.take(f"{workspace.name}|{ts}"))
         _later(self._rewrites.take(workspace.name))
-        if await workspace.notes.get(_final(conversation, ts)) is not None:
-            # Another process has put the final message there already.
-            return
         await self.posting.rewrite(workspace, conversation.chat, ts, _plain(text), f"{draft_key}#draft")
 
     # ── at its end ──
@@ -212,9 +206,6 @@ class Streams:
         workspace, (kind, ts, _) = self.workspace(conversation), _parse(handle)
         if kind == "stream" and await self._stop(workspace, conversation, ts, post, key):
             return ts
-        await workspace.notes.put(_final(conversation, ts), "1", ttl_s=REFUSED_S)
-        if kind == "post" and self._known(conversation, ts) is None:
-            await asyncio.sleep(SETTLE_S)
         try:
             return await self.posting.rewrite(workspace, conversation.chat, ts, post, key)
         except (Refusal, Unwell) as error:
@@ -308,10 +299,6 @@ def _plain(text: str) -> Post:
 
 def _chat(conversation: Conversation) -> str:
     return f"{conversation.account}|{conversation.chat}"
-
-
-def _final(conversation: Conversation, ts: str) -> str:
-    return f"final:{conversation.chat}:{ts}"
 
 
 def _parse(handle: str) -> tuple[str, str, str]:

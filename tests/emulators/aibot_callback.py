@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -76,13 +76,6 @@ class AibotCallback(Watched):
         self._numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
     async def start(self, port: int = 0) -> None:
         app = web.Application()
         app.router.add_post("/cgi-bin/aibot/response", self._response)
@@ -97,10 +90,6 @@ class AibotCallback(Watched):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
         await self._server.close()
-
-    @property
-    def base_url(self) -> str:
-        return str(self._server.make_url("")).rstrip("/")
 
     # ── customers ──
 

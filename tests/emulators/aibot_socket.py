@@ -10,7 +10,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
@@ -81,13 +81,6 @@ class AibotSocket(Watched):
         self._files: dict[str, tuple[bytes, str]] = {}
         self._numbers = count(1)
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
     async def start(self, port: int = 0) -> None:
         app = web.Application()
         app.router.add_get("/", self._connect)
@@ -98,10 +91,6 @@ class AibotSocket(Watched):
     async def stop(self) -> None:
         await self.close(1001)
         await self._server.close()
-
-    @property
-    def base_url(self) -> str:
-        return str(self._server.make_url("")).rstrip("/")
 
     @property
     def ws_url(self) -> str:

@@ -14,8 +14,9 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -183,10 +184,29 @@ class Bubble:
 
 
 class Watched:
-    """Something that tests wait for."""
+    """An emulated server that tests wait for."""
+
+    _server: TestServer
 
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def base_url(self) -> str:
+        return str(self._server.make_url("")).rstrip("/")
 
     async def changed(self) -> None:
         async with self._changed:

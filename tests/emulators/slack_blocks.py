@@ -129,7 +129,8 @@ def seen_in_mrkdwn(text: str) -> str:
 
 def seen_in_markdown(text: str) -> str:
     """A streamed Markdown text as read, for texts whose marks are escaped."""
-    text = html.unescape(text.replace("  \n", "\n"))
+    # A line break's two spaces; and two that the writer left at a line's end aren't seen either.
+    text = html.unescape(text.replace("  \n", "\n").replace("  \n", "\n"))
     return re.sub(r"\\([\\`*_{}\[\]()#+\-.!~>|])", r"\1", text)
 
 
