@@ -133,9 +133,10 @@ class Host(Protocol):
         ...
 
     async def keep_attachment(self, conversation: Conversation, attachment: Attachment) -> str:
-        """Store an uploaded attachment; returns its reference.
+        """Store an uploaded attachment, after it was examined; returns its reference.
 
         Raises:
+            AttachmentRefused: a program, an archive bomb, a picture of absurd size …; nothing was stored.
             StoreBusy: nothing was stored.
         """
         ...

@@ -28,6 +28,7 @@ from bot.sender import Sender
 from bot.store import Outcome, Store
 from bot.turns import Turns
 from bot.types import InboundEvent, Text
+from inference.privacy.masker import TextMasker
 
 CHATS = 50
 
@@ -42,8 +43,8 @@ async def teller(messages: int) -> float:
         store = await Store.open(f"sqlite:///{folder}/store.db")
         live = LiveConfig(Loaded(Config(), Path("teller.yaml"), "bench"))
         bus, metrics, platform = MemoryBus(), Metrics(), FakePlatform()
-        await platform.start(CounterHost(store, bus, live, metrics, utc_now, new_id))
-        turns = Turns(store, bus, live, echo, metrics, utc_now)
+        await platform.start(CounterHost(store, bus, live, metrics, utc_now, new_id, TextMasker()))
+        turns = Turns(store, bus, live, echo, metrics, utc_now, masker=TextMasker())
         sender = Sender(store, bus, {(platform.name, platform.account): platform}, metrics, utc_now)
         tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
         started = time.perf_counter()

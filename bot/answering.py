@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -16,6 +16,7 @@ import structlog
 
 from bot.config.models import Answers, Config
 from bot.errors import InferenceUnavailable
+from bot.limits.load import Load
 from bot.metrics import Metrics
 from bot.ports import Generator, Guard, Ids, Retriever, ShowDraft, no_draft
 from bot.types import Exchange, GenerateRequest, Language, Passage, SearchResult
@@ -54,13 +55,20 @@ class Answering:
     """Answers questions from the bank's knowledge."""
 
     def __init__(
-        self, retriever: Retriever, guard: Guard, generator: Generator | None, metrics: Metrics, new_id: Ids
+        self,
+        retriever: Retriever,
+        guard: Guard,
+        generator: Generator | None,
+        metrics: Metrics,
+        new_id: Ids,
+        load: Load | None = None,
     ) -> None:
         self.retriever = retriever
         self._guard = guard
         self._generator = generator
         self._metrics = metrics
         self._new_id = new_id
+        self._load = load
 
     @property
     def generating(self) -> bool:
@@ -126,10 +134,11 @@ class Answering:
         """
         if not self.generating or settings.generate == "never":
             return False
-        if settings.generate == "always":
-            return True
         again = bool(history) and best.id in history[-1].passages and result.query != question
-        return best.kind == "document" or again
+        if best.kind == "document" or again:
+            return self._load is None or not self._load.sheds("generation")
+        # The bank's own words would do: to say them in others is small talk.
+        return settings.generate == "always" and (self._load is None or not self._load.sheds("small_talk"))
 
     # ── the bank's own words ──
 
@@ -172,7 +181,8 @@ class Answering:
             deadline=config.inference.deadline_s,
         )
         try:
-            text, reason = await self._stream(request, show)
+            with nullcontext() if self._load is None else self._load.writing():
+                text, reason = await self._stream(request, show)
         except InferenceUnavailable as error:
             log.warning("answer.model_unavailable", reason=str(error))
             self._metrics.errors.labels("generate", "InferenceUnavailable").inc()

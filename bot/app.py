@@ -6,6 +6,7 @@ The only core module, besides the command line, that sees `bot`, `adapters` and 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,17 +26,23 @@ from bot.health import Health, health_routes, label_of
 from bot.host import CounterHost
 from bot.ids import new_id, utc_now
 from bot.inference_link import BusGenerator, serve_generator
+from bot.limits.load import Load
+from bot.limits.meter import Meter
 from bot.lock import DataLock
 from bot.metrics import Metrics
-from bot.ports import Clock, Generator, Guard, Ids, Retriever
+from bot.ports import Attention, Clock, Generator, Guard, Ids, Masker, Retriever, RiskRules
 from bot.rails import build_handler
+from bot.safeguards import Safeguards
 from bot.sender import Sender
 from bot.store import Store
+from bot.trust.keyring import find_keys
 from bot.turns import Turns
+from bot.types import InboundEvent
 
 if TYPE_CHECKING:
     from inference.client import WorkerSupervisor
     from inference.retrieval.retriever import KnowledgeRetriever
+    from inference.rules.live import LiveRules
 
 __all__ = [
     "PACKAGED",
@@ -44,7 +51,10 @@ __all__ = [
     "Role",
     "Rooms",
     "make_guard",
+    "make_masker",
     "make_retriever",
+    "make_rules",
+    "make_safeguards",
     "make_worker",
     "own_worker",
 ]
@@ -70,6 +80,7 @@ class Rooms:
     generator: Generator | None = None
     retriever: Retriever | None = None
     guard: Guard | None = None
+    rules: RiskRules | None = None
     clock: Clock = utc_now
     new_id: Ids = field(default=new_id)
 
@@ -89,6 +100,39 @@ def make_guard() -> Guard:
     from inference.guard import ReplyGuard
 
     return ReplyGuard()
+
+
+def make_masker() -> Masker:
+    from inference.privacy.masker import TextMasker
+
+    return TextMasker()
+
+
+def make_rules(live: LiveConfig) -> LiveRules:
+    """The risk rules of the configured folder. Raises ConfigError: without them no counter opens."""
+    from inference.rules.live import LiveRules
+
+    return LiveRules(live.current.rules_path, jurisdiction=live.config.risk.jurisdiction)
+
+
+def make_attention(retriever: Retriever) -> Attention | None:
+    """The risk classifier over the retriever's embeddings, if both are there."""
+    from inference.rules.attention import RiskAttention, load_head
+
+    head, embed = load_head(), getattr(retriever, "embed", None)
+    return None if head is None or embed is None else RiskAttention(head, embed)
+
+
+def make_safeguards(
+    live: LiveConfig, metrics: Metrics, clock: Clock, rules: RiskRules, retriever: Retriever
+) -> Safeguards:
+    def is_staff(event: InboundEvent) -> bool:
+        staff = live.current.staff
+        return staff.by_account(event.platform, event.account, event.sender.id) is not None
+
+    return Safeguards(
+        make_masker(), rules, Meter(metrics, is_staff), metrics, clock, make_attention(retriever)
+    )
 
 
 def make_worker(live: LiveConfig) -> WorkerSupervisor:
@@ -175,7 +219,8 @@ class App:
         adapters = [adapter for adapter in made if self._can_serve(adapter)]
         self.health = Health(live, self.store, retriever, adapters, self.roles, self.metrics)
         generator = await self._link_generator(stack, bus)
-        host = CounterHost(self.store, bus, live, self.metrics, rooms.clock, rooms.new_id)
+        masker = make_masker()
+        host = CounterHost(self.store, bus, live, self.metrics, rooms.clock, rooms.new_id, masker)
         self.metrics.config.labels(live.current.version).set(1)
 
         # Stopped in the opposite order: intake first, then turns, then sends, then the rest.
@@ -188,13 +233,27 @@ class App:
                 self.store, bus, platforms, self.metrics, rooms.clock, lease_s=config.turns.lease_s
             )
             self._work(stack, sender.run(), "sender", lambda: sender.stop(grace))
+        rules = rooms.rules
         if "turns" in self.roles and retriever is not None:
+            load = Load(lambda: live.config.limits.load, time.monotonic, self.metrics)
+            self.health.load = load
             answering = Answering(
-                retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id
+                retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id, load
             )
-            turns = Turns(self.store, bus, live, build_handler(answering), self.metrics, rooms.clock)
+            rules = self.health.rules = rules or make_rules(live)
+            safe = make_safeguards(live, self.metrics, rooms.clock, rules, retriever)
+            turns = Turns(
+                self.store,
+                bus,
+                live,
+                build_handler(answering, safe),
+                self.metrics,
+                rooms.clock,
+                masker=safe.masker,
+                load=load,
+            )
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
-        self._work(stack, self._watch(retriever), "watch", None)
+        self._work(stack, self._watch(retriever, rules), "watch", None)
         self._work(stack, self.health.measure(), "health", None)
         self._work(stack, self._sweep(), "sweep", None)
         await self._serve(stack, adapters, host)
@@ -226,7 +285,7 @@ class App:
             lock = DataLock(Path(url.removeprefix("sqlite:///") + ".lock"))
             lock.take()
             stack.callback(lock.release)
-        store = await Store.open(url)
+        store = await Store.open(url, keys=find_keys(self.live.current.keyring_path))
         stack.push_async_callback(store.close)
         if embedded:
             # The lock is ours, so whoever held leases in this database is dead.
@@ -273,7 +332,19 @@ class App:
         self.health.generator = generator
         return generator
 
-    async def _watch(self, retriever: Retriever | None) -> None:
+    async def _watch(self, retriever: Retriever | None, rules: RiskRules | None) -> None:
+        async def reload_rules() -> None:
+            reload = getattr(rules, "reload", None)
+            if rules is None or reload is None:
+                return
+            try:
+                if await reload():
+                    log.info("rules.active", version=rules.version)
+                self.health.rules_error = ""
+            except Exception as error:  # whatever is wrong with them, the running set stays
+                self.health.rules_error = str(error)
+                log.error("rules.refused", error=str(error), still_active=rules.version)
+
         async def reload_knowledge() -> None:
             reload = getattr(retriever, "reload", None)
             if retriever is None or reload is None:
@@ -286,7 +357,11 @@ class App:
                 self.health.knowledge_error = str(error)
                 log.error("knowledge.refused", error=str(error), still_active=retriever.version)
 
-        await self.live.watch(reload_knowledge, self.stopped)
+        folders = {
+            self.live.current.knowledge_path: reload_knowledge,
+            self.live.current.rules_path: reload_rules,
+        }
+        await self.live.watch(folders, self.stopped)
 
     async def _start_adapter(self, adapter: Adapter, host: CounterHost, receives: bool) -> bool:
         """One platform that can't be started must not keep the others' customers out."""
@@ -313,7 +388,9 @@ class App:
         """Remove what has expired, now and then."""
         while True:
             try:
-                await self.store.sweep(now=self.rooms.clock().timestamp())
+                await self.store.sweep(
+                    now=self.rooms.clock().timestamp(), retention=self.live.config.trust.retention
+                )
             except Exception as error:  # whatever it is, the counter works on without
                 self.metrics.errors.labels("sweep", type(error).__name__).inc()
             await asyncio.sleep(SWEEP_S)

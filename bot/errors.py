@@ -5,6 +5,9 @@ TellerError
 ├── StoreError
 │   ├── StoreBusy           the database is locked, full or gone: answer 503, acknowledge nothing
 │   └── LeaseLost           another worker holds the conversation now: drop what was computed
+├── KeyringError            the keyring is missing, broken, open to others, or another one (docs/trust.md)
+├── SealBroken              a sealed value was changed, moved or sealed by another key
+├── NotAllowed              something that a legal hold, a retention period or the second person forbids
 ├── BusError                nobody answers a request, or the answer broke off
 ├── QueueFull               more is waiting than we promise to hold: answer 503
 ├── UnknownAttachment       an attachment reference that is not (or no longer) kept
@@ -25,10 +28,13 @@ __all__ = [
     "BusError",
     "ConfigError",
     "InferenceUnavailable",
+    "KeyringError",
     "LeaseLost",
+    "NotAllowed",
     "Problem",
     "QueueFull",
     "RetryLater",
+    "SealBroken",
     "SendAmbiguous",
     "SendError",
     "SendRefused",
@@ -73,6 +79,18 @@ class StoreBusy(StoreError):
 
 
 class LeaseLost(StoreError):
+    pass
+
+
+class KeyringError(TellerError):
+    pass
+
+
+class SealBroken(TellerError):
+    pass
+
+
+class NotAllowed(TellerError):
     pass
 
 

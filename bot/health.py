@@ -11,8 +11,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.config import LiveConfig
+from bot.limits.load import Load
 from bot.metrics import Metrics
-from bot.ports import Generator, Retriever
+from bot.ports import Generator, Retriever, RiskRules
 from bot.store import Store
 
 __all__ = ["Health", "health_routes", "label_of"]
@@ -55,9 +56,13 @@ class Health:
         self.supervisor: Supervisor | None = None
         self.generator: Generator | None = None
         self.knowledge_error = ""
+        self.rules: RiskRules | None = None
+        self.rules_error = ""
         self.not_started: dict[str, str] = {}
         """Adapters that couldn't be started yet, and why."""
         self.stopping = False
+        self.load: Load | None = None
+        """The gauge of a process that runs turns; `measure` feeds it."""
 
     async def ready(self) -> tuple[bool, dict[str, Any]]:
         """(can it work, the whole picture). Without the model it works, and says `verbatim`."""
@@ -76,6 +81,11 @@ class Health:
             report["knowledge"] = {"version": self._retriever.version, "error": self.knowledge_error}
             generating = self.generator is not None and self.generator.ready
             report["answers"] = "generated" if generating else "verbatim"
+        if self.rules is not None:
+            shadow: list[str] = getattr(self.rules, "unapproved", list)()
+            report["rules"] = {"version": self.rules.version, "error": self.rules_error, "unapproved": shadow}
+        if self.load is not None:
+            report["load"] = self.load.report()
         if self.supervisor is not None:
             report["inference"] = msgspec.to_builtins(self.supervisor.status())
         elif not loaded.config.inference.enabled:
@@ -105,6 +115,8 @@ class Health:
                 depths = await self._store.depths()
                 for queue in ("inbox", "outbox", "dead_letters"):
                     self._metrics.depth.labels(queue).set(getattr(depths, queue))
+                if self.load is not None:
+                    self.load.measure(depths.inbox, inference=self._inference_queue())
             except Exception as error:  # a gauge must never end the counter
                 self._metrics.errors.labels("measure", type(error).__name__).inc()
             generating = self.generator is not None and self.generator.ready
@@ -112,6 +124,13 @@ class Health:
             if self.supervisor is not None:
                 self._count(self.supervisor, counted)
             await asyncio.sleep(MEASURE_S)
+
+    def _inference_queue(self) -> int:
+        """Answers being or waiting to be written by a worker of this process."""
+        if self.supervisor is None:
+            return 0
+        engine = self.supervisor.stats().engine
+        return int(engine.running + engine.waiting)
 
     def _count(self, supervisor: Supervisor, counted: dict[str, float]) -> None:
         self._metrics.inference_restarts.set(supervisor.status().restarts)

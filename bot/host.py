@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 
+import msgspec
 import structlog
 
 from adapters.base import Attachment, Line
 from bot.bus import Bus
 from bot.config import LiveConfig
 from bot.errors import QueueFull, StoreBusy
+from bot.limits.files import Unsafe, examine
 from bot.metrics import Metrics
-from bot.ports import Clock, Ids
+from bot.ports import Clock, Ids, Masker
 from bot.store import Store, StoredFile
 from bot.turns import TURNS
-from bot.types import Conversation, InboundEvent, OutboundMessage
+from bot.types import Conversation, InboundEvent, OutboundMessage, Part, Text
 
 __all__ = ["CounterHost", "StoredNotes"]
 
@@ -26,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 LONGEST_KEY = 240
+_LONG = 4000
+"""Characters from which a text is scrubbed off the event loop."""
 
 
 def _named(key: str) -> str:
@@ -64,8 +69,16 @@ class CounterHost:
     """Implements `adapters.base.Host` over the store and the bus."""
 
     def __init__(
-        self, store: Store, bus: Bus, live: LiveConfig, metrics: Metrics, clock: Clock, new_id: Ids
+        self,
+        store: Store,
+        bus: Bus,
+        live: LiveConfig,
+        metrics: Metrics,
+        clock: Clock,
+        new_id: Ids,
+        masker: Masker,
     ) -> None:
+        self._masker = masker
         self._store = store
         self._bus = bus
         self._live = live
@@ -78,6 +91,7 @@ class CounterHost:
         if self.stopping:
             raise StoreBusy("Teller is shutting down; try again in a moment")
         started, platform = time.perf_counter(), event.platform
+        event, raw = await self._without_secrets(event, raw)
         try:
             new = await self._store.accept(
                 event, raw, queue_limit=self._live.config.limits.queue, now=self._seconds()
@@ -93,6 +107,25 @@ class CounterHost:
         await self._bus.publish(TURNS, event.conversation.key)
         return new
 
+    async def _without_secrets(self, event: InboundEvent, raw: bytes) -> tuple[InboundEvent, bytes]:
+        """One-time codes, PINs, CVVs and passwords are never stored, not even sealed. A payload that
+        held one isn't kept at all."""
+        parts: list[Part] = []
+        hidden: frozenset[str] = frozenset()
+        for part in event.parts:
+            if isinstance(part, Text):
+                if len(part.text) > _LONG:
+                    scrubbed = await asyncio.to_thread(self._masker.scrub, part.text)
+                else:
+                    scrubbed = self._masker.scrub(part.text)
+                if scrubbed.kinds:
+                    hidden |= scrubbed.kinds
+                    part = Text(scrubbed.text)
+            parts.append(part)
+        if not hidden:
+            return event, raw
+        return msgspec.structs.replace(event, parts=tuple(parts), hidden=tuple(sorted(hidden))), b""
+
     async def transcript(self, conversation: Conversation, *, limit: int = 100) -> list[Line]:
         rows = await self._store.transcript(conversation.key, limit=limit)
         return [Line(r.key, r.role, datetime.fromtimestamp(r.at, UTC), r.event, r.message) for r in rows]
@@ -101,6 +134,13 @@ class CounterHost:
         return await self._store.released(conversation.key, after=after)
 
     async def keep_attachment(self, conversation: Conversation, attachment: Attachment) -> str:
+        rules = self._live.config.limits.attachments
+        try:
+            await asyncio.to_thread(examine, attachment.data, attachment.name, rules)
+        except Unsafe as unsafe:
+            self._metrics.attachments_refused.labels(unsafe.reason).inc()
+            log.warning("attachment.refused", reason=unsafe.reason, detail=str(unsafe))
+            raise
         ref = self.new_id()
         file = StoredFile(attachment.name, attachment.mime, attachment.data)
         await self._store.keep_attachment(ref, conversation, file, now=self._seconds())

@@ -34,8 +34,16 @@ QUIET = (
 """Libraries whose INFO lines may carry tokens or texts (httpx logs a Telegram token in its URL)."""
 
 
-def set_up_logs(settings: Log) -> None:
-    """Send all logs to standard error in the form that `log.format` names."""
+IDENTITIES = frozenset({"event_id", "correlation", "correlation_id", "conversation", "chat", "reference"})
+"""Values that name a thing and may look like somebody's number; they aren't masked."""
+
+
+def set_up_logs(settings: Log, mask: Any = None) -> None:
+    """Send all logs to standard error in the form that `log.format` names.
+
+    Args:
+        mask: a structlog processor that masks personal data in all values.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,7 +59,8 @@ def set_up_logs(settings: Log) -> None:
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     )
-    finish = [structlog.processors.format_exc_info, renderer] if json else [renderer]
+    masks = [] if mask is None else [mask]
+    finish = [structlog.processors.format_exc_info, *masks, renderer] if json else [*masks, renderer]
     structlog.configure(
         processors=[*shared, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),

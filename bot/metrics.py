@@ -44,7 +44,19 @@ class Metrics:
         self.inference_restarts = gauge("inference_restarts", "Restarts of the inference worker since start")
         self.errors = counter("errors", "Errors that were handled, by where", "where", "type")
         self.dead_letters = counter("dead_letters", "Dead letters made", "kind")
+        self.tickets = counter(
+            "tickets", "Escalations by what became of them", "department", "severity", "outcome"
+        )
+        self.tickets_unposted = counter(
+            "tickets_unposted", "Tickets no staff channel was told of", "department"
+        )
         self.config = gauge("config_info", "1 for the active configuration version", "version")
+        self.admissions = counter("admissions", "Events: admitted, or why they aren't answered", "decision")
+        self.campaigns = counter("campaigns", "Texts that came from many senders")
+        self.rules = counter("risk_assessments", "Messages assessed by the risk rules, by outcome", "outcome")
+        self.attachments_refused = counter("attachments_refused", "Files not taken, by why", "reason")
+        self.load = gauge("load_level", "0 to 3: what is left out for now (docs/limits.md)")
+        self.shed = counter("shed", "Work left out under load", "work")
 
     def render(self) -> bytes:
         """The exposition text."""

@@ -6,13 +6,26 @@ things (clock, ids) that tests replace.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from bot.types import Exchange, GenerateRequest, Language, Passage, SearchResult
+from bot.types import Assessment, Exchange, GenerateRequest, Language, Passage, SearchResult
 
-__all__ = ["Clock", "Generator", "Guard", "Ids", "Retriever", "ShowDraft", "Verdict", "no_draft"]
+__all__ = [
+    "Attention",
+    "Clock",
+    "Generator",
+    "Guard",
+    "Ids",
+    "Masked",
+    "Masker",
+    "Retriever",
+    "RiskRules",
+    "ShowDraft",
+    "Verdict",
+    "no_draft",
+]
 
 Clock = Callable[[], datetime]
 """Now, timezone-aware UTC."""
@@ -91,3 +104,62 @@ class Guard(Protocol):
         """How many leading characters of a growing reply can be checked and shown: the tail that
         may still become part of a number, address or word is held back."""
         ...
+
+
+class Masked(Protocol):
+    """A text without its personal data."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of personal data that were in it (BANK_CARD, PHONE, OTP …)."""
+        ...
+
+
+class Masker(Protocol):
+    """Finds and masks personal data. Deterministic, without any model, and safe to run twice."""
+
+    def mask(self, text: str) -> Masked: ...
+
+    def scrub(self, text: str) -> Masked:
+        """Take out only what may never be kept: one-time codes, PINs, CVVs, passwords."""
+        ...
+
+
+class RiskRules(Protocol):
+    """The deterministic risk rules. They run in the turn's own process and need no model."""
+
+    @property
+    def version(self) -> str:
+        """Hash of the rule set in force."""
+        ...
+
+    def assess(
+        self,
+        text: str,
+        *,
+        facts: Mapping[str, Any],
+        pasted: Iterable[str],
+        memory: Mapping[str, Any],
+        now: datetime,
+    ) -> Assessment:
+        """What a message calls for.
+
+        Args:
+            facts: what is known beside its words (`inference.rules.facts`).
+            pasted: kinds of personal data in it.
+            memory: the conversation's last `Assessment.memory`.
+        """
+        ...
+
+    def says(self, template: str, language: Language, **values: str) -> str:
+        """What the customer is told."""
+        ...
+
+
+class Attention(Protocol):
+    """A classifier that may raise what the rules let pass; it never lowers anything."""
+
+    async def raise_for(self, text: str, found: Assessment, *, at_least: float) -> Assessment: ...

@@ -11,19 +11,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import structlog
 
 from bot.bus import Bus
 from bot.config import LiveConfig
 from bot.errors import LeaseLost, StoreBusy
+from bot.limits.load import Load
 from bot.locales import say
 from bot.metrics import Metrics
 from bot.pool import Pool
-from bot.ports import Clock
+from bot.ports import Clock, Masker
 from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
 from bot.store import AuditEntry, Claim, Outcome, Store
+from bot.tickets.open import subject_of
+from bot.tickets.report import report
 from bot.types import Draft, InboundEvent, Language, Text, encode
 
 __all__ = ["DRAFTS", "SENDS", "TURNS", "Turns"]
@@ -49,8 +53,19 @@ class Turns:
     """The turn worker of one process."""
 
     def __init__(
-        self, store: Store, bus: Bus, live: LiveConfig, handler: Handler, metrics: Metrics, clock: Clock
+        self,
+        store: Store,
+        bus: Bus,
+        live: LiveConfig,
+        handler: Handler,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        masker: Masker,
+        load: Load | None = None,
     ) -> None:
+        self._load = load
+        self._masker = masker
         self._store = store
         self._bus = bus
         self._live = live
@@ -108,14 +123,22 @@ class Turns:
 
     async def _turn(self, claim: Claim) -> None:
         started, event = time.perf_counter(), claim.event
-        self._metrics.wait_seconds.observe(max(0.0, self.now() - event.received_at.timestamp()))
+        waited = max(0.0, self.now() - event.received_at.timestamp())
+        self._metrics.wait_seconds.observe(waited)
+        if self._load is not None:
+            self._load.claimed(waited)
         # Whatever hangs must end some day: its lease is renewed for as long as it runs.
         async with asyncio.timeout(self._live.config.inference.deadline_s + LONGEST_TURN_S):
             outcome = await self._handler(event, await self._context(claim))
-        await self._store.complete(claim, outcome, now=self.now())
+        # Whichever rail wrote it: later turns, models and staff see no personal data in what was said.
+        outcome = replace(outcome, seen=self._masked(outcome.seen))
+        report(await self._store.complete(claim, outcome, now=self.now()), self._metrics)
         self._metrics.turns.labels("done").inc()
-        self._metrics.turn_seconds.observe(time.perf_counter() - started)
-        if outcome.messages:
+        took = time.perf_counter() - started
+        self._metrics.turn_seconds.observe(took)
+        if self._load is not None:
+            self._load.turned(took)
+        if outcome.messages or outcome.tickets:
             await self._bus.publish(SENDS, event.conversation.key)
         log.debug("turn.done", messages=len(outcome.messages))
 
@@ -136,9 +159,6 @@ class Turns:
             shown += 1
             await self._bus.publish(DRAFTS, event.conversation.key, encode(draft))
 
-        if not claim.owner.id:
-            # An empty draft: "is typing".
-            await show("")
         return Context(
             config=config,
             history=tuple(history),
@@ -146,6 +166,9 @@ class Turns:
             state=claim.state,
             known_language=claim.language,
             show=show,
+            profile=await self._store.profile(subject_of(event)),
+            staff=self._live.current.staff,
+            now=self._clock(),
         )
 
     @asynccontextmanager
@@ -165,6 +188,9 @@ class Turns:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def _masked(self, text: str) -> str:
+        return self._masker.mask(text).text if text else ""
 
     # ── what goes wrong ──
 
@@ -191,7 +217,7 @@ class Turns:
         message = reply(event, language, Text(apology), kind="notice", number=APOLOGY)
         messages = () if claim.owner.id else (message,)
         entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
-        outcome = Outcome(messages=messages, seen=text, audit=(entry,))
+        outcome = Outcome(messages=messages, seen=self._masked(text), audit=(entry,))
         await self._store.park(claim, reason, outcome, now=self.now())
         self._metrics.turns.labels("parked").inc()
         self._metrics.dead_letters.labels("event").inc()

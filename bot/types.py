@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 __all__ = [
+    "Assessment",
     "Button",
     "Buttons",
     "Card",
@@ -24,6 +25,7 @@ __all__ = [
     "Exchange",
     "File",
     "FileOut",
+    "Fired",
     "GenerateRequest",
     "HandOver",
     "Hit",
@@ -37,6 +39,7 @@ __all__ = [
     "OutboundMessage",
     "Part",
     "Passage",
+    "RiskAction",
     "SearchResult",
     "Sender",
     "Sources",
@@ -151,6 +154,8 @@ class InboundEvent(Plain, frozen=True):
     arguments are the text). For `system`: a `SystemEvent`."""
     in_reply_to: str = ""
     raw_ref: str = ""
+    hidden: tuple[str, ...] = ()
+    """Kinds of secrets (OTP, PIN, CVV, PASSWORD) that were taken out of the text before it was stored."""
 
     @property
     def platform(self) -> str:
@@ -324,6 +329,47 @@ class GenerateRequest(Plain, frozen=True):
     max_tokens: int = 160
     deadline: float = 20.0
     """Seconds from receipt after which the worker gives up and says so."""
+
+
+# ── risk ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+RiskAction = Literal["none", "warn", "confirm", "escalate", "block"]
+
+
+class Fired(Plain, frozen=True):
+    """A rule that fired, and where: enough for an auditor to see why."""
+
+    id: str
+    version: int
+    action: RiskAction
+    reason: str
+    template: str
+    spans: tuple[tuple[int, int], ...] = ()
+    """Start and end, in code points of the text that was assessed, of the words that fired it."""
+
+
+class Assessment(Plain, frozen=True):
+    """What the risk rules say of one message."""
+
+    action: RiskAction
+    rules: tuple[Fired, ...] = ()
+    """Those that fired, the strictest first."""
+    severity: str = ""
+    """P1 (now) to P4; empty where nothing fired."""
+    department: str = ""
+    reason: str = ""
+    template: str = ""
+    shadow: tuple[str, ...] = ()
+    """Drafts and rules not yet approved that would have fired."""
+    errors: tuple[str, ...] = ()
+    """Rules that could not be evaluated; then the action is at least `escalate`."""
+    attention: float = 0.0
+    """What the risk classifier thinks (0 to 1), where it was asked; it may only raise the action."""
+    memory: dict[str, Any] = {}
+    """What to hand in with the conversation's next message."""
+    version: str = ""
+    """Hash of the rule set."""
 
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────────

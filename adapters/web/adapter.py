@@ -19,7 +19,7 @@ from adapters.web.session import chat_of, new_token, remember, require_same_orig
 from adapters.web.settings import WebSettings
 from adapters.web.stream import TOPIC, Push, Streams
 from adapters.web.uploads import read_upload, served
-from bot.errors import RetryLater, SendError, UnknownAttachment
+from bot.errors import AttachmentRefused, RetryLater, SendError, UnknownAttachment
 from bot.types import Conversation, Delivery, Draft, Language, OutboundMessage, encode
 
 __all__ = ["Admit", "WebAdapter"]
@@ -199,7 +199,11 @@ class WebAdapter:
         host, conversation = self._asked(request)
         self._require_admitted(conversation)
         attachment = await read_upload(request, self._settings)
-        ref = await host.keep_attachment(conversation, attachment)
+        try:
+            ref = await host.keep_attachment(conversation, attachment)
+        except AttachmentRefused:
+            # Why stays between us: who tries things out needn't learn from it.
+            raise Refusal(415, "upload_unsafe") from None
         size = len(attachment.data)
         return reply({"ref": ref, "name": attachment.name, "mime": attachment.mime, "size": size}, 201)
 

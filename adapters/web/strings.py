@@ -52,6 +52,11 @@ ERRORS: Final[dict[str, Localized]] = {
     "upload_type": Localized(
         zh="不支持这种文件。可上传：{types}。", en="This type of file isn't accepted. You can send {types}."
     ),
+    "upload_unsafe": Localized(
+        zh="为了安全，这个文件没有收下。请换成普通的图片、PDF 或文字文件再试，也可以直接用文字说明。",
+        en="To be safe, this file wasn't taken. Please try an ordinary picture, PDF or text file, or just "
+        "tell us in words.",
+    ),
     "too_slow": Localized(
         zh="上传超时，请检查网络后重试。",
         en="The upload took too long. Please check your connection and try again.",

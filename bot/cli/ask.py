@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -14,7 +14,10 @@ import typer
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, open_config, run_async, say_line
 from bot.config import LiveConfig
 from bot.ids import new_id, utc_now
+from bot.locales import say
 from bot.logs import set_up_logs
+from bot.store import Outcome
+from bot.tickets.ticket import TicketDraft
 from bot.types import (
     Buttons,
     Conversation,
@@ -48,7 +51,7 @@ async def _ask(live: LiveConfig, question: str, *, json: bool, model: bool) -> N
         if json:
             say_line(encode(told.report).decode())
         else:
-            print_message(told.message)
+            print_messages(told.messages)
 
 
 def chat(
@@ -73,12 +76,12 @@ async def _chat(live: LiveConfig, *, model: bool) -> None:
             line = await asyncio.to_thread(sys.stdin.readline)
             if not line.strip():
                 return
-            print_message((await counter.tell(line)).message)
+            print_messages((await counter.tell(line)).messages)
 
 
-def print_message(message: OutboundMessage | None) -> None:
-    """A message as lines of text."""
-    for part in message.parts if message else ():
+def print_messages(messages: Sequence[OutboundMessage]) -> None:
+    """Messages as lines of text."""
+    for part in (part for message in messages for part in message.parts):
         match part:
             case Text():
                 say_line(part.text)
@@ -97,7 +100,7 @@ def print_message(message: OutboundMessage | None) -> None:
 class Told:
     """One answer, with the report that `--json` prints."""
 
-    message: OutboundMessage | None
+    messages: tuple[OutboundMessage, ...]
     report: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,12 +112,13 @@ class Counter:
         self._handler = handler
         self._history: list[Exchange] = []
         self._language = ""
+        self._state: dict[str, Any] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(cls, live: LiveConfig, *, model: bool = False) -> AsyncIterator[Counter]:
         from bot.answering import Answering
-        from bot.app import make_guard, make_retriever, own_worker
+        from bot.app import make_guard, make_retriever, make_rules, make_safeguards, own_worker
         from bot.metrics import Metrics
         from bot.rails import build_handler
 
@@ -125,8 +129,10 @@ class Counter:
             worker = None
             if model and live.config.inference.enabled:
                 worker = await stack.enter_async_context(own_worker(live, 120))
-            answering = Answering(retriever, make_guard(), worker, Metrics(), new_id)
-            yield cls(live, build_handler(answering))
+            metrics = Metrics()
+            answering = Answering(retriever, make_guard(), worker, metrics, new_id)
+            safe = make_safeguards(live, metrics, utc_now, make_rules(live), retriever)
+            yield cls(live, build_handler(answering, safe))
 
     async def tell(self, text: str) -> Told:
         """Handle one message of the one customer there is."""
@@ -143,32 +149,53 @@ class Counter:
             received_at=now,
             correlation_id=new_id(),
         )
-        context = Context(self._live.config, history=tuple(self._history), known_language=self._language)
+        context = Context(
+            self._live.config,
+            history=tuple(self._history),
+            known_language=self._language,
+            state=self._state,
+            staff=self._live.current.staff,
+            now=now,
+        )
         outcome = await self._handler(event, context)
         latency = (time.perf_counter() - started) * 1000
-        self._language = outcome.language
-        message = outcome.messages[0] if outcome.messages else None
-        if message is not None:
-            self._history.append(Exchange(outcome.seen, message.text, outcome.passages))
-        return Told(message, report_of(message, outcome.audit[-1].data if outcome.audit else {}, latency))
+        self._language = outcome.language or self._language
+        self._state = self._state if outcome.state is None else outcome.state
+        messages = (*outcome.messages, *(_handed_over(ticket) for ticket in outcome.tickets))
+        if messages:
+            said = "\n\n".join(message.text for message in messages)
+            self._history.append(Exchange(outcome.seen, said, outcome.passages))
+        return Told(messages, report_of(messages, outcome, latency))
 
 
-def report_of(message: OutboundMessage | None, facts: dict[str, Any], latency_ms: float) -> dict[str, Any]:
+def _handed_over(ticket: TicketDraft) -> OutboundMessage:
+    """What the customer is told of a ticket, which only a store could number."""
+    text = "\n".join(filter(None, (ticket.before, say("tickets.console", ticket.language))))
+    return OutboundMessage(
+        ticket.conversation, (Text(text),), ticket.cause, "notice", language=ticket.language
+    )
+
+
+def report_of(messages: Sequence[OutboundMessage], outcome: Outcome, latency_ms: float) -> dict[str, Any]:
     """The stable JSON of `teller ask --json`."""
-    citations = [c for p in (message.parts if message else ()) if isinstance(p, Sources) for c in p.citations]
-    choices = [
-        b.label for p in (message.parts if message else ()) if isinstance(p, Buttons) for b in p.choices
-    ]
-    source = facts.get("source", "template")
+    parts = [part for message in messages for part in message.parts]
+    facts = {entry.kind: entry.data for entry in outcome.audit}
+    answered, assessed = facts.get("turn.answered", {}), facts.get("risk.assessed", {})
+    source = "handoff" if outcome.tickets else answered.get("source", "template")
     return {
-        "text": message.text if message else "",
-        "language": message.language if message else "",
-        "citations": [{"id": c.id, "title": c.title, "excerpt": c.excerpt} for c in citations],
-        "choices": choices,
-        "action": "none",
-        "rules": [],
-        "intent": facts.get("intent") or None,
-        "confidence": facts.get("confidence", 0.0),
+        "text": "\n\n".join(message.text for message in messages),
+        "language": messages[0].language if messages else "",
+        "citations": [
+            {"id": c.id, "title": c.title, "excerpt": c.excerpt}
+            for part in parts
+            if isinstance(part, Sources)
+            for c in part.citations
+        ],
+        "choices": [b.label for part in parts if isinstance(part, Buttons) for b in part.choices],
+        "action": assessed.get("action", "escalate" if outcome.tickets else "none"),
+        "rules": [rule["id"] for rule in assessed.get("rules", ())],
+        "intent": answered.get("intent") or None,
+        "confidence": answered.get("confidence", 0.0),
         "source": source if source in ("verbatim", "generated", "flow", "handoff") else "template",
         "latency_ms": round(latency_ms, 1),
     }

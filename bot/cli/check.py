@@ -14,6 +14,9 @@ from adapters.base import Adapter, Finding
 from bot.accounts import make_adapters
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, run_async, say_line
 from bot.config import Config
+from bot.config.staff import Staff, StaffFile
+from bot.ids import utc_now
+from bot.tickets.ticket import DEPARTMENTS
 
 __all__ = ["ask_platforms", "check", "schema", "schemas"]
 
@@ -47,8 +50,22 @@ def check(config: ConfigOption = DEFAULT_CONFIG, online: Online = False) -> None
         f"ok: {live.current.path.name} (version {live.current.version}), knowledge {knowledge.version} "
         f"with {len(knowledge.items('zh'))} passages in Chinese and {len(knowledge.items('en'))} in English"
     )
+    _tell_of_staff(live.current.staff)
     if online:
         _check_online(adapters, str(live.config.server.public_url or "").rstrip("/"))
+
+
+def _tell_of_staff(staff: Staff) -> None:
+    """Who is told of tickets, and how long the calendar lasts."""
+    told = [name for name in DEPARTMENTS if staff.channel(name) is not None]
+    if not staff.present:
+        say_line("note: there is no staff.yaml, so nobody is told of tickets (docs/tickets.md)")
+    elif len(told) < len(DEPARTMENTS):
+        untold = ", ".join(name for name in DEPARTMENTS if name not in told)
+        say_line(f"note: staff.yaml gives no channel for {untold}: their tickets wait in the store")
+    out = staff.runs_out(utc_now().date())
+    if out:
+        say_line(f"note: {out}")
 
 
 def _check_online(adapters: Sequence[Adapter], public_url: str) -> None:
@@ -88,7 +105,11 @@ def schemas() -> dict[str, str]:
     """File name → JSON schema, for editors."""
     from inference.retrieval.knowledge import entry_schema
 
-    found = {"teller.json": Config.model_json_schema(), "knowledge.json": entry_schema()}
+    found = {
+        "teller.json": Config.model_json_schema(),
+        "knowledge.json": entry_schema(),
+        "staff.json": StaffFile.model_json_schema(),
+    }
     return {name: json.dumps(schema, ensure_ascii=False, indent=1) + "\n" for name, schema in found.items()}
 
 

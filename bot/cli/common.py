@@ -13,8 +13,10 @@ import typer
 
 from bot.config import LiveConfig, load
 from bot.errors import ConfigError, TellerError
+from bot.store import Store
+from bot.trust.keyring import find_keys
 
-__all__ = ["ConfigOption", "ends_cleanly", "fail", "open_config", "run_async", "say_line"]
+__all__ = ["ConfigOption", "ends_cleanly", "fail", "open_config", "open_store", "run_async", "say_line"]
 
 T = TypeVar("T")
 
@@ -49,6 +51,11 @@ def open_config(path: Path) -> LiveConfig:
     """Load the configuration or end with exit code 2."""
     with ends_cleanly():
         return LiveConfig(load(path))
+
+
+async def open_store(live: LiveConfig) -> Store:
+    """The configured store, with the configured keyring; the caller closes it."""
+    return await Store.open(live.current.store_url, keys=find_keys(live.current.keyring_path))
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

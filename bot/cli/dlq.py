@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.common import DEFAULT_CONFIG, ConfigOption, fail, open_config, run_async, say_line
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, fail, open_config, open_store, run_async, say_line
 from bot.config import LiveConfig
-from bot.store import Store
 
 __all__ = ["app"]
 
@@ -26,7 +25,7 @@ def list_letters(
 
 
 async def _list(live: LiveConfig, every: bool) -> None:
-    store = await Store.open(live.current.store_url)
+    store = await open_store(live)
     for letter in await store.letters(every=every):
         at = datetime.fromtimestamp(letter.at, UTC).isoformat(timespec="seconds")
         say_line(
@@ -43,7 +42,7 @@ def show(id: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _show(live: LiveConfig, id: int) -> None:
-    store = await Store.open(live.current.store_url)
+    store = await open_store(live)
     letter = await store.letter(id)
     await store.close()
     if letter is None:
@@ -59,7 +58,7 @@ def retry(id: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _retry(live: LiveConfig, id: int) -> None:
-    store = await Store.open(live.current.store_url)
+    store = await open_store(live)
     done = await store.retry_letter(id)
     await store.close()
     if not done:

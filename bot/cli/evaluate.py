@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, open_config, run_async, say_line
 from bot.logs import set_up_logs
+from bot.types import Assessment
 
 __all__ = ["app"]
 
@@ -70,6 +72,67 @@ def answers(
     live = open_config(config)
     set_up_logs(live.config.log.model_copy(update={"level": "error"}))
     report = run_async(evaluate_answers(live, kb, queries, model=model, limit=limit))
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+@app.command()
+def risk(
+    cases: Annotated[
+        Path,
+        typer.Option("--cases", help="JSONL: text, expected_action, acceptable[], hard_negative?, context"),
+    ],
+    attention: Annotated[bool, typer.Option(help="Let the classifier raise what no rule has caught.")] = True,
+    failures: Annotated[int, typer.Option(help="Show that many cases that weren't exact.")] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """The risk rules as they run: exact and acceptable actions, critical misses, false alarms, speed."""
+    from datetime import UTC, datetime
+
+    from inference.evaluation.risk import evaluate_risk, read_cases
+    from inference.rules import RuleEngine, load_rules
+    from inference.rules.approvals import approved_digests
+
+    with ends_cleanly():
+        live = open_config(config)
+        folder, settings = live.current.rules_path, live.config.risk
+        rules = load_rules(folder, today=datetime.now(UTC).date())
+        engine = RuleEngine(rules, approved=approved_digests(folder), jurisdiction=settings.jurisdiction)
+        raised = _raised(settings.attention_from) if attention and settings.attention else None
+        report = evaluate_risk(engine, read_cases(cases), raised, failures=failures > 0)
+    for failure in report.pop("failures", [])[:failures]:
+        say_line(json.dumps(failure, ensure_ascii=False))
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+def _raised(at_least: float) -> Callable[[str, Assessment], Assessment] | None:
+    """The classifier, over an encoder of its own."""
+    from inference.retrieval.adapter import AdaptedEncoder
+    from inference.rules.attention import load_head
+
+    head = load_head()
+    if head is None:
+        return None
+    encoder = AdaptedEncoder()
+    return lambda text, found: head.raised(found, encoder.encode([text], "query"), at_least=at_least)
+
+
+@app.command()
+def pii(
+    cases: Annotated[
+        Path,
+        typer.Option(
+            "--cases", help="JSONL: text, spans[{start, end, type}] in code points, must_not_match[]"
+        ),
+    ],
+    failures: Annotated[int, typer.Option(help="Show that many texts where a span was missed or wrong.")] = 0,
+) -> None:
+    """Finding personal data: precision, recall and F1 by exact position, by type, and speed."""
+    from inference.evaluation.pii import evaluate_pii
+
+    with ends_cleanly():
+        report = evaluate_pii(cases, failures=failures > 0)
+    for failure in report.pop("failures", [])[:failures]:
+        say_line(json.dumps(failure, ensure_ascii=False))
     say_line(json.dumps(report, ensure_ascii=False))
 
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import ask, check, dlq, evaluate, knowledge, prepare, run, store
+from bot.cli import (
+    ask,
+    audit,
+    check,
+    customer,
+    dlq,
+    evaluate,
+    keys,
+    knowledge,
+    prepare,
+    rules,
+    run,
+    store,
+    tickets,
+)
 
 __all__ = ["app", "main"]
 
@@ -25,6 +39,12 @@ app.add_typer(knowledge.app, name="kb")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(store.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
+app.add_typer(customer.app, name="customer")
+app.add_typer(customer.vault_app, name="vault")
+app.add_typer(rules.app, name="rules")
+app.add_typer(tickets.app, name="tickets")
 
 
 def main() -> None:

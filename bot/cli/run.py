@@ -11,7 +11,7 @@ import typer
 
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, fail, open_config, run_async, say_line
 from bot.config import LiveConfig
-from bot.logs import set_up_logs
+from bot.logs import IDENTITIES, set_up_logs
 
 __all__ = ["run"]
 
@@ -25,6 +25,7 @@ def run(
 ) -> None:
     """Open the counter and serve until SIGTERM or Ctrl-C."""
     from bot.app import ROLES
+    from inference.privacy.logs import MaskEvent
 
     named = [name.strip() for name in roles.split(",") if name.strip()]
     wanted: list[str] = list(ROLES) if roles == "all" else named
@@ -34,7 +35,7 @@ def run(
     live = open_config(config)
     if port is not None:
         live = _on_port(live, port)
-    set_up_logs(live.config.log)
+    set_up_logs(live.config.log, MaskEvent(exempt=IDENTITIES))
     # The loop waits this long for the interpreter when a thread (store, search) holds it. The usual
     # 5 ms, several times in each request, would be most of an acknowledgement.
     sys.setswitchinterval(0.0005)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, open_config, run_async, say_line
+from bot.cli.custody import opened
 from bot.config import LiveConfig
-from bot.store import Store
 
 __all__ = ["app"]
 
@@ -25,6 +25,8 @@ def upgrade(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _upgrade(live: LiveConfig) -> None:
-    store = await Store.open(live.current.store_url)
-    await store.close()
+    async with opened(live) as (_, custody):
+        sealed = await custody.seal_all()
     say_line("the database is up to date")
+    if sealed:
+        say_line(f"{sealed} rows from before sealing were sealed")

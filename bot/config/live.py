@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -13,13 +13,14 @@ from watchfiles import awatch
 from bot.config.models import Config
 from bot.config.secrets import resolve
 from bot.config.source import load_yaml, parse
+from bot.config.staff import Staff, load_staff
 
 __all__ = ["LiveConfig", "Loaded", "load"]
 
 log = structlog.get_logger(__name__)
 
 NEEDS_RESTART = (
-    "bank", "server", "store", "bus", "platforms", "knowledge", "inference", "log", "data_dir",
+    "bank", "server", "store", "bus", "platforms", "knowledge", "risk", "inference", "log", "data_dir",
 )  # fmt: skip
 """Sections that are wired up once, wholly or in part (the web page shows the bank's name and its
 suggestions of the start); a change in them says that it waits for the next start."""
@@ -33,6 +34,8 @@ class Loaded:
     path: Path
     version: str
     """First 12 hex digits of the file's SHA-256."""
+    staff: Staff = field(default_factory=Staff)
+    """The staff file that belongs to it."""
 
     def resolve(self, path: Path) -> Path:
         """A path from the file, relative to the file."""
@@ -43,8 +46,18 @@ class Loaded:
         return self.resolve(self.config.knowledge.path)
 
     @property
+    def rules_path(self) -> Path:
+        return self.resolve(self.config.risk.path)
+
+    @property
     def data_dir(self) -> Path:
         return self.resolve(self.config.data_dir)
+
+    @property
+    def keyring_path(self) -> Path:
+        """Where the keyring's file is or will be, if it isn't in the environment."""
+        given = self.config.trust.keyring
+        return self.data_dir / "keyring.json" if given is None else self.resolve(given)
 
     @property
     def store_url(self) -> str:
@@ -64,7 +77,9 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
     path = path.resolve()
     document = load_yaml(path)
     config = parse(resolve(document, environment), Config)
-    return Loaded(config, path, document.digest[:12])
+    named = "staff" in config.model_fields_set
+    staff = load_staff((path.parent / config.staff).resolve(), config, required=named)
+    return Loaded(config, path, document.digest[:12], staff)
 
 
 class LiveConfig:
@@ -91,7 +106,10 @@ class LiveConfig:
             log.error("config.refused", error=self.error, still_active=self.current.version)
             return False
         self.error = ""
-        if loaded.version != self.current.version:
+        if loaded.version == self.current.version and loaded.staff != self.current.staff:
+            self.current = loaded
+            log.info("staff.active", people=len(loaded.staff.file.people))
+        elif loaded.version != self.current.version:
             before, self.current = self.current, loaded
             waiting = [
                 name for name in NEEDS_RESTART if getattr(before.config, name) != getattr(loaded.config, name)
@@ -101,12 +119,17 @@ class LiveConfig:
                 log.warning("config.needs_restart", sections=waiting)
         return True
 
-    async def watch(self, on_knowledge: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-        """Follow changes of the file and of the knowledge folder until `stop` is set."""
+    async def watch(self, folders: Mapping[Path, Callable[[], Awaitable[None]]], stop: asyncio.Event) -> None:
+        """Follow changes of the file, and of what lies beside it, until `stop` is set.
+
+        Args:
+            folders: what to call when something in a folder (or that file) has changed.
+        """
         folder = self.current.path.parent
         async for changes in awatch(folder, stop_event=stop, debounce=200, step=50, recursive=True):
             paths = [Path(name) for _, name in changes]
-            if self.current.path in paths:
+            if not {self.current.path, *self.current.staff.paths}.isdisjoint(paths):
                 self.reload()
-            if any(path.is_relative_to(self.current.knowledge_path) for path in paths):
-                await on_knowledge()
+            for changed, call in folders.items():
+                if any(path.is_relative_to(changed) for path in paths):
+                    await call()

@@ -7,8 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
+from bot.config.limits import Limits
 from bot.config.platforms import Platforms
+from bot.config.risk import Risk
 from bot.config.section import Positive, Seconds, Section, Share
+from bot.config.suitability import Suitability
+from bot.config.trust import Trust
 
 __all__ = [
     "Answers",
@@ -124,12 +128,6 @@ class Inference(Section):
     deadline_s: Seconds = 20
 
 
-class Limits(Section):
-    message_chars: Positive = 4000
-    queue: Positive = 10_000
-    """Accepted but unanswered events, over all conversations; beyond it intake answers 503."""
-
-
 class Turns(Section):
     concurrency: Positive = 32
     lease_s: Seconds = 30
@@ -158,7 +156,13 @@ class Config(Section):
     answers: Answers = Answers()
     inference: Inference = Inference()
     limits: Limits = Limits()
+    risk: Risk = Risk()
     turns: Turns = Turns()
+    trust: Trust = Trust()
     log: Log = Log()
+    suitability: Suitability = Suitability()
+    staff: Path = Path("staff.yaml")
+    """Who works here and where departments are told of tickets, relative to the file that says it. Only a
+    file that is named here has to exist."""
     data_dir: Path = Path("../data")
     """Where caches and the embedded database lie, relative to the file that says it."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.answering import Answer, Answering
 from bot.locales import say
 from bot.rails.base import Context, reply
+from bot.rails.human import escalation
 from bot.rails.normalise import SAY
 from bot.store import AuditEntry, Outcome
+from bot.tickets.open import subject_of
+from bot.tickets.unsure import note_confidence
 from bot.types import Button, Buttons, Citation, InboundEvent, OutPart, Passage, Sources, Text
 
 __all__ = ["ABOUT", "AnswerRail", "cite", "parts_of"]
@@ -25,14 +30,38 @@ class AnswerRail:
 
     async def __call__(self, event: InboundEvent, context: Context) -> Outcome:
         answer, asked = await self._answer(event, context)
-        passages = tuple(passage.id for passage in answer.passages)
-        return Outcome(
-            messages=(reply(event, answer.language, *parts_of(answer, context)),),
-            passages=passages,
+        entry = AuditEntry("turn.answered", audit_of(answer, self._answering.retriever.version))
+        unsure = answer.source in ("unknown", "choices")
+        if unsure and context.risk is not None and context.risk.action == "warn":
+            # The warning is the answer; "I don't know" under it would only weaken it.
+            return Outcome(seen=asked, language=context.language, audit=(entry,))
+        state, person_due = note_confidence(
+            context.state,
+            sure=not unsure,
+            subject=subject_of(event),
+            now=(context.now or event.received_at).timestamp(),
+            forget_s=context.config.answers.forget_after_minutes * 60,
+        )
+        outcome = Outcome(
             seen=asked,
             language=context.language,
-            audit=(AuditEntry("turn.answered", audit_of(answer, self._answering.retriever.version)),),
+            state=None if state == context.state else state,
+            audit=(entry,),
         )
+        if person_due:
+            ticket = escalation(
+                event,
+                context,
+                department="contact_center",
+                reason="unsure_twice",
+                severity="P3",
+                before=say("tickets.unsure_before", context.language),
+                joins=True,
+            )
+            return replace(outcome, tickets=(ticket,))
+        passages = tuple(passage.id for passage in answer.passages)
+        message = reply(event, answer.language, *parts_of(answer, context))
+        return replace(outcome, messages=(message,), passages=passages)
 
     async def _answer(self, event: InboundEvent, context: Context) -> tuple[Answer, str]:
         """(the answer, the question in words)."""

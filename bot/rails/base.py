@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import reduce
 from typing import Any, Protocol
 
 from bot.config.models import Config
+from bot.config.staff import Staff
+from bot.limits.admission import ADMITTED, Admission
 from bot.ports import ShowDraft, no_draft
 from bot.store import Outcome, Owner
-from bot.types import Exchange, InboundEvent, Language, MessageKind, OutboundMessage, OutPart
+from bot.suitability.profile import Profile
+from bot.types import Assessment, Exchange, InboundEvent, Language, MessageKind, OutboundMessage, OutPart
 
 __all__ = ["Context", "Handler", "Rail", "chain", "reply"]
 
@@ -25,7 +29,11 @@ class Context:
 
     config: Config
     text: str = ""
-    """The customer's words, cleaned."""
+    """The customer's words, cleaned; behind the privacy rail with personal data masked."""
+    spoken: str = ""
+    """The words as they were, cleaned only. For the risk rules alone, which neither keep nor show them."""
+    kinds: frozenset[str] = frozenset()
+    """Kinds of personal data in the message."""
     language: Language = "zh"
     history: tuple[Exchange, ...] = ()
     owner: Owner = field(default_factory=Owner)
@@ -33,6 +41,16 @@ class Context:
     known_language: str = ""
     """The conversation's language so far, where there is one."""
     show: ShowDraft = no_draft
+    staff: Staff = field(default_factory=Staff)
+    """Who works here, and where departments are told of tickets."""
+    now: datetime | None = None
+    """When the turn began; None (in tests) stands for when the event was received."""
+    admission: Admission = ADMITTED
+    """Whether the event may be answered; privacy and risk handle it either way."""
+    risk: Assessment | None = None
+    """What the rules said of the message."""
+    profile: Profile | None = None
+    """What the bank knows of the customer, where it does."""
 
 
 Handler = Callable[[InboundEvent, Context], Awaitable[Outcome]]

@@ -20,6 +20,15 @@ __all__ = ["make_blocking_engine", "make_engine", "store_errors"]
 UNAVAILABLE = ("08", "25006", "28", "3D", "53", "57", "58")
 """SQLSTATE classes that say "not now": connection, read-only, login, no such database, out of
 resources (a full disk among them), operator intervention (restart), system error."""
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    # A write whose data key was erased meanwhile must fail.
+    "foreign_keys=ON",
+    # What is deleted is overwritten, so that an erased key can't be dug out of the file.
+    "secure_delete=ON",
+    "temp_store=MEMORY",
+)
 BUSY_MS = 4000
 """How long SQLite waits for another process's write before the write is refused as busy."""
 
@@ -74,7 +83,7 @@ def _tune_sqlite(engine: Engine) -> None:
         # The driver must not open transactions by itself: we begin them, IMMEDIATE for writes.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

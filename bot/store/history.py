@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+import structlog
 from sqlalchemy import Connection, insert, select
 
+from bot.errors import SealBroken
+from bot.store.inbox import inbox_row
 from bot.store.schema import history, inbox, outbox
+from bot.store.subjects import DataKeys, conversation_subject, sender_subject
+from bot.trust.sealing import DataKey
 from bot.types import Exchange, InboundEvent, OutboundMessage, decode, encode
 
-__all__ = ["Role", "Row", "add_event", "add_message", "exchanges", "released", "transcript"]
+__all__ = [
+    "Role",
+    "Row",
+    "add_event",
+    "add_message",
+    "customer_texts",
+    "exchanges",
+    "history_row",
+    "released",
+    "transcript",
+]
+
+log = structlog.get_logger(__name__)
 
 Role = Literal["customer", "bot", "staff"]
 
@@ -27,7 +44,7 @@ class Row:
     message: OutboundMessage | None = None
 
 
-def add_event(connection: Connection, event: InboundEvent, text: str, now: float) -> None:
+def add_event(connection: Connection, keys: DataKeys, event: InboundEvent, text: str, now: float) -> None:
     """Note a customer's message; `text` is what later turns may see of it. Once, however often its
     turn is run (a dead letter that is retried)."""
     known = select(history.c.id).where(
@@ -37,21 +54,32 @@ def add_event(connection: Connection, event: InboundEvent, text: str, now: float
     )
     if connection.execute(known).first() is not None:
         return
-    _add(connection, event.conversation.key, "customer", event.event_id, encode(event), text, (), now)
+    seal = keys.of(connection, sender_subject(event))
+    _add(connection, seal, event.conversation.key, "customer", event.event_id, encode(event), text, (), now)
 
 
 def add_message(
-    connection: Connection, message: OutboundMessage, passages: Sequence[str], now: float, role: Role = "bot"
+    connection: Connection,
+    keys: DataKeys,
+    message: OutboundMessage,
+    passages: Sequence[str],
+    now: float,
+    role: Role = "bot",
 ) -> None:
     """Note a reply and the ids of the passages it stands on."""
-    body = encode(message)
-    _add(
-        connection, message.conversation.key, role, message.idempotency_key, body, message.text, passages, now
-    )
+    seal, key = keys.of(connection, conversation_subject(message.conversation)), message.idempotency_key
+    body, conversation = encode(message), message.conversation.key
+    _add(connection, seal, conversation, role, key, body, message.text, passages, now)
+
+
+def history_row(conversation: str, role: str, key: str) -> str:
+    """What a sealed line is bound to."""
+    return f"{conversation}|{role}|{key}"
 
 
 def _add(
     connection: Connection,
+    seal: DataKey,
     conversation: str,
     role: Role,
     key: str,
@@ -60,22 +88,26 @@ def _add(
     passages: Sequence[str],
     now: float,
 ) -> None:
+    name = history_row(conversation, role, key)
     values = {
         "conversation": conversation,
         "role": role,
         "key": key,
-        "body": body.decode(),
-        "text": text,
+        "body": seal.seal("history", "body", name, body.decode()),
+        "text": seal.seal("history", "text", name, text),
+        "subject": seal.id,
         "passages": encode(list(passages)).decode(),
         "at": now,
     }
     connection.execute(insert(history).values(values))
 
 
-def exchanges(connection: Connection, conversation: str, limit: int, since: float) -> list[Exchange]:
+def exchanges(
+    connection: Connection, keys: DataKeys, conversation: str, limit: int, since: float
+) -> list[Exchange]:
     """The last `limit` questions with their answers, oldest first, from `since` on."""
     rows = connection.execute(
-        select(history.c.role, history.c.text, history.c.passages)
+        select(history.c.role, history.c.key, history.c.text, history.c.passages, history.c.subject)
         .where(history.c.conversation == conversation, history.c.at >= since)
         .order_by(history.c.id.desc())
         .limit(limit * 3)
@@ -83,15 +115,31 @@ def exchanges(connection: Connection, conversation: str, limit: int, since: floa
     found: list[Exchange] = []
     question: str | None = None
     for row in reversed(rows):
+        name = history_row(conversation, row.role, row.key)
+        text = _opened(connection, keys, row.subject, "history", "text", name, row.text)
+        if text is None:
+            continue
         if row.role == "customer":
-            question = row.text
+            question = text
         elif question is not None:
-            found.append(Exchange(question, row.text, tuple(decode(row.passages, list[str]))))
+            found.append(Exchange(question, text, tuple(decode(row.passages, list[str]))))
             question = None
     return found[-limit:] if limit else []
 
 
-def transcript(connection: Connection, conversation: str, limit: int) -> list[Row]:
+def customer_texts(connection: Connection, keys: DataKeys, since: float) -> list[str]:
+    """Masked texts of customers from `since` on, oldest first; unreadable lines are left out."""
+    query = select(history).where(history.c.role == "customer", history.c.at >= since).order_by(history.c.id)
+    found = []
+    for row in connection.execute(query):
+        name = history_row(row.conversation, row.role, row.key)
+        opened = _opened(connection, keys, row.subject, "history", "text", name, row.text)
+        if opened:
+            found.append(opened)
+    return found
+
+
+def transcript(connection: Connection, keys: DataKeys, conversation: str, limit: int) -> list[Row]:
     """The latest `limit` lines, oldest first, as the customer sees them.
 
     A reply appears once it was released to the platform; a message that is accepted but not
@@ -99,40 +147,66 @@ def transcript(connection: Connection, conversation: str, limit: int) -> list[Ro
     """
     visible = (history.c.role == "customer") | outbox.c.status.in_(("attempting", "sent"))
     rows = connection.execute(
-        select(history.c.key, history.c.role, history.c.body, history.c.at)
+        select(history.c.key, history.c.role, history.c.body, history.c.at, history.c.subject)
         .outerjoin(outbox, outbox.c.idempotency_key == history.c.key)
         .where(history.c.conversation == conversation, visible)
         .order_by(history.c.id.desc())
         .limit(limit)
     ).all()
     waiting = connection.execute(
-        select(inbox.c.event_id, inbox.c.event, inbox.c.received_at)
+        select(inbox)
         .where(inbox.c.conversation == conversation, inbox.c.status == "new")
         .order_by(inbox.c.id)
     ).all()
-    lines = [_row(row) for row in reversed(rows)]
-    lines += [
-        Row(row.event_id, "customer", row.received_at, event=decode(row.event, InboundEvent))
-        for row in waiting
-    ]
+    keys.preload(connection, [row.subject for row in (*rows, *waiting)])
+    lines: list[Row] = []
+    for row in reversed(rows):
+        name = history_row(conversation, row.role, row.key)
+        body = _opened(connection, keys, row.subject, "history", "body", name, row.body)
+        if body is None:
+            continue
+        if row.role == "customer":
+            lines.append(Row(row.key, row.role, row.at, event=decode(body, InboundEvent)))
+        else:
+            lines.append(Row(row.key, row.role, row.at, message=decode(body, OutboundMessage)))
+    for row in waiting:
+        name = inbox_row(row.platform, row.account, row.event_id)
+        body = _opened(connection, keys, row.subject, "inbox", "event", name, row.event)
+        if body is not None:
+            event = decode(body, InboundEvent)
+            lines.append(Row(row.event_id, "customer", row.received_at, event=event))
     return lines[-limit:]
 
 
-def _row(row: Any) -> Row:
-    if row.role == "customer":
-        return Row(row.key, row.role, row.at, event=decode(row.body, InboundEvent))
-    return Row(row.key, row.role, row.at, message=decode(row.body, OutboundMessage))
+def _opened(
+    connection: Connection, keys: DataKeys, id: int | None, table: str, column: str, name: str, value: str
+) -> str | None:
+    """A field; None where it was tampered with: the rest of a conversation can be shown without."""
+    try:
+        return keys.open(connection, id, table, column, name, value)
+    except SealBroken as error:
+        log.error("row.unreadable", table=table, reason=str(error))
+        return None
 
 
-def released(connection: Connection, conversation: str, after: int) -> list[tuple[int, OutboundMessage]]:
+def released(
+    connection: Connection, keys: DataKeys, conversation: str, after: int
+) -> list[tuple[int, OutboundMessage]]:
     """Messages handed to the platform with an outbox id above `after`, in order."""
     rows = connection.execute(
-        select(outbox.c.id, outbox.c.message)
+        select(outbox.c.id, outbox.c.message, outbox.c.subject, outbox.c.idempotency_key)
         .where(
             outbox.c.conversation == conversation,
             outbox.c.id > after,
             outbox.c.status.in_(("attempting", "sent")),
+            outbox.c.message != "",
         )
         .order_by(outbox.c.id)
     ).all()
-    return [(row.id, decode(row.message, OutboundMessage)) for row in rows]
+    keys.preload(connection, [row.subject for row in rows])
+    found = []
+    for row in rows:
+        body = _opened(connection, keys, row.subject, "outbox", "message", row.idempotency_key, row.message)
+        if body is not None:
+            found.append((row.id, decode(body, OutboundMessage)))
+    return found

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy import Connection, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.errors import LeaseLost
+from bot.errors import LeaseLost, SealBroken
+from bot.store.dialect import insert_or_ignore
 from bot.store.schema import NEW_SQL, conversations, dead_letters, inbox, raw_payloads
+from bot.store.subjects import DataKeys, customer_index, sender_subject
 from bot.types import Conversation, InboundEvent, decode, encode
 
 __all__ = [
@@ -25,10 +27,14 @@ __all__ = [
     "fail",
     "fence",
     "finish",
+    "insert_or_ignore",
     "park",
     "release",
     "renew",
 ]
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +62,17 @@ class Claim:
     language: str
 
 
-def insert_or_ignore(connection: Connection, table: Any, values: dict[str, Any]) -> Any:
-    """`INSERT … ON CONFLICT DO NOTHING`, in either dialect."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).values(values).on_conflict_do_nothing()
+def inbox_row(platform: str, account: str, event_id: str) -> str:
+    """What a sealed event is bound to."""
+    return f"{platform}|{account}|{event_id}"
 
 
 def accept(
-    connection: Connection, event: InboundEvent, raw: bytes, queue_limit: int, now: float
+    connection: Connection, keys: DataKeys, event: InboundEvent, raw: bytes, queue_limit: int, now: float
 ) -> bool | None:
     """Store one event. False if it is known already; None, and nothing is written, if `queue_limit`
     events wait. (No exception: that would roll back all that shares this transaction.)"""
     key = event.conversation.key
-    values = {
-        "platform": event.platform,
-        "account": event.account,
-        "event_id": event.event_id,
-        "conversation": key,
-        "event": encode(event).decode(),
-        "received_at": now,
-    }
     waiting = connection.execute(select(func.count()).select_from(inbox).where(text(NEW_SQL))).scalar_one()
     if waiting >= queue_limit:
         known = select(inbox.c.id).where(
@@ -84,11 +81,25 @@ def accept(
             inbox.c.event_id == event.event_id,
         )
         return None if connection.execute(known).first() is None else False
+    customer = customer_index(keys.ring, event.platform, event.account, event.sender.id)
+    seal = keys.of(connection, sender_subject(event), customer)
+    row = inbox_row(event.platform, event.account, event.event_id)
+    values = {
+        "platform": event.platform,
+        "account": event.account,
+        "event_id": event.event_id,
+        "conversation": key,
+        "event": seal.seal("inbox", "event", row, encode(event).decode()),
+        "subject": seal.id,
+        "received_at": now,
+    }
     inserted = connection.execute(insert_or_ignore(connection, inbox, values).returning(inbox.c.id)).scalar()
     if inserted is None:
         return False
     if raw:
-        payload = {"ref": event.raw_ref or event.correlation_id, "body": raw, "received_at": now}
+        ref = event.raw_ref or event.correlation_id
+        body = seal.seal_bytes("raw_payloads", "body", ref, raw)
+        payload = {"ref": ref, "body": body, "subject": seal.id, "received_at": now}
         connection.execute(insert_or_ignore(connection, raw_payloads, payload))
     open_conversation(connection, event.conversation, now)
     connection.execute(
@@ -120,7 +131,7 @@ def open_conversation(connection: Connection, conversation: Conversation, now: f
     connection.execute(insert_or_ignore(connection, conversations, values))
 
 
-def claim(connection: Connection, now: float, lease_s: float, limit: int) -> list[Claim]:
+def claim(connection: Connection, keys: DataKeys, now: float, lease_s: float, limit: int) -> list[Claim]:
     """Lease up to `limit` conversations that have something waiting, oldest event first.
 
     Each comes with its lowest unfinished event: order inside a conversation is strict, and
@@ -134,7 +145,12 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
             conversations.c.owner_version,
             conversations.c.state,
             conversations.c.language,
+            conversations.c.subject.label("state_subject"),
             inbox.c.id,
+            inbox.c.platform,
+            inbox.c.account,
+            inbox.c.event_id,
+            inbox.c.subject,
             inbox.c.event,
             inbox.c.tries,
             inbox.c.claims,
@@ -146,14 +162,16 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
         .with_for_update(of=conversations, skip_locked=True)
     )
     claims = []
-    for row in connection.execute(ready).all():
+    rows = connection.execute(ready).all()
+    keys.preload(connection, [id for row in rows for id in (row.subject, row.state_subject)])
+    for row in rows:
         connection.execute(
             update(conversations)
             .where(conversations.c.key == row.key)
             .values(lease=row.lease + 1, ready_at=now + lease_s)
         )
         connection.execute(update(inbox).where(inbox.c.id == row.id).values(claims=row.claims + 1))
-        event = _readable(connection, row, now)
+        event = _readable(connection, keys, row, now)
         if event is None:
             continue
         claims.append(
@@ -164,19 +182,20 @@ def claim(connection: Connection, now: float, lease_s: float, limit: int) -> lis
                 crashes=max(0, row.claims - row.tries),
                 lease=row.lease + 1,
                 owner=Owner(row.owner, row.owner_version),
-                state=decode(row.state, dict),
+                state=_state(connection, keys, row),
                 language=row.language,
             )
         )
     return claims
 
 
-def _readable(connection: Connection, row: Any, now: float) -> InboundEvent | None:
+def _readable(connection: Connection, keys: DataKeys, row: Any, now: float) -> InboundEvent | None:
     """The event of a row. One that this version can't read becomes a dead letter, so that it holds up
     nothing but itself."""
     try:
-        return decode(row.event, InboundEvent)
-    except msgspec.DecodeError as error:
+        name = inbox_row(row.platform, row.account, row.event_id)
+        return decode(keys.open(connection, row.subject, "inbox", "event", name, row.event), InboundEvent)
+    except (msgspec.DecodeError, SealBroken) as error:
         connection.execute(
             update(inbox).where(inbox.c.id == row.id).values(status="dead", error=str(error), done_at=now)
         )
@@ -187,6 +206,16 @@ def _readable(connection: Connection, row: Any, now: float) -> InboundEvent | No
             .values(head=next_head(connection, row.key), ready_at=0.0)
         )
         return None
+
+
+def _state(connection: Connection, keys: DataKeys, row: Any) -> dict[str, Any]:
+    """A conversation's state. One that was tampered with, or whose key is gone, is begun afresh."""
+    try:
+        opened = keys.open(connection, row.state_subject, "conversations", "state", row.key, row.state)
+        return decode(opened, dict)
+    except (msgspec.DecodeError, SealBroken) as error:
+        log.error("state.unreadable", reason=str(error))
+        return {}
 
 
 def owner_version(connection: Connection, key: str) -> int:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
-from bot.store.inbox import next_head
+from bot.errors import SealBroken
+from bot.store.inbox import inbox_row, next_head
 from bot.store.schema import conversations, dead_letters, inbox, outbox
+from bot.store.subjects import DataKeys
 
 __all__ = ["DeadLetter", "list_letters", "retry", "show"]
 
@@ -35,15 +37,30 @@ def list_letters(connection: Connection, *, every: bool = False, limit: int = 20
     ]
 
 
-def show(connection: Connection, id: int) -> DeadLetter | None:
+def show(connection: Connection, keys: DataKeys, id: int) -> DeadLetter | None:
     row = connection.execute(select(dead_letters).where(dead_letters.c.id == id)).first()
     if row is None:
         return None
-    source = select(inbox.c.event).where(inbox.c.id == row.ref)
-    if row.kind == "message":
-        source = select(outbox.c.message).where(outbox.c.id == row.ref)
-    content = connection.execute(source).scalar() or ""
+    try:
+        content = _content(connection, keys, row.kind, row.ref)
+    except SealBroken as error:
+        content = f"({error})"
     return DeadLetter(row.id, row.kind, row.conversation, row.reason, row.at, row.status, content)
+
+
+def _content(connection: Connection, keys: DataKeys, kind: str, ref: int) -> str:
+    if kind == "message":
+        sent = connection.execute(
+            select(outbox.c.message, outbox.c.subject, outbox.c.idempotency_key).where(outbox.c.id == ref)
+        ).first()
+        if sent is None:
+            return ""
+        return keys.open(connection, sent.subject, "outbox", "message", sent.idempotency_key, sent.message)
+    said = connection.execute(select(inbox).where(inbox.c.id == ref)).first()
+    if said is None:
+        return ""
+    name = inbox_row(said.platform, said.account, said.event_id)
+    return keys.open(connection, said.subject, "inbox", "event", name, said.event)
 
 
 def retry(connection: Connection, id: int) -> bool:
@@ -59,7 +76,7 @@ def retry(connection: Connection, id: int) -> bool:
     if row.kind == "message":
         connection.execute(
             update(outbox)
-            .where(outbox.c.id == row.ref, outbox.c.status == "dead")
+            .where(outbox.c.id == row.ref, outbox.c.status == "dead", outbox.c.message != "")
             .values(status="pending", ready_at=0.0, failures=0)
         )
     else:
@@ -68,7 +85,7 @@ def retry(connection: Connection, id: int) -> bool:
         )
         connection.execute(
             update(inbox)
-            .where(inbox.c.id == row.ref, inbox.c.status == "dead")
+            .where(inbox.c.id == row.ref, inbox.c.status == "dead", inbox.c.event != "")
             .values(status="new", tries=0, claims=0)
         )
         connection.execute(

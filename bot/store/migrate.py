@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -16,8 +17,8 @@ __all__ = ["MIGRATIONS", "upgrade"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def upgrade(engine: AsyncEngine) -> None:
-    """Run the migrations that are missing; at once where none is.
+async def upgrade(engine: AsyncEngine, then: Callable[[Connection], None]) -> None:
+    """Run the migrations that are missing, and `then`, in one transaction; at once where none is.
 
     Raises:
         StoreBusy: the database can't be reached.
@@ -25,16 +26,20 @@ async def upgrade(engine: AsyncEngine) -> None:
     """
     with store_errors():
         async with engine.execution_options(writes=True).begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, then)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, then: Callable[[Connection], None]) -> None:
     if connection.dialect.name == "postgresql":
         # Two processes that start together must not both create the tables.
         connection.execute(text("SELECT pg_advisory_xact_lock(7253501)"))
     found = _version(connection)
-    if found == HEAD:
-        return
+    if found != HEAD:
+        _migrate(connection, found)
+    then(connection)
+
+
+def _migrate(connection: Connection, found: str | None) -> None:
     # Alembic takes a while to import; most starts don't need it.
     from alembic import command
     from alembic.config import Config

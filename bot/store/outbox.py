@@ -16,8 +16,12 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, select, text, tuple_, update
 
-from bot.store.inbox import insert_or_ignore, write_letter
+from bot.errors import SealBroken
+from bot.store import audit
+from bot.store.dialect import insert_or_ignore
+from bot.store.inbox import write_letter
 from bot.store.schema import OPEN_SQL, conversations, outbox
+from bot.store.subjects import DataKeys, conversation_subject
 from bot.types import OutboundMessage, decode, encode
 
 __all__ = ["Dispatch", "claim", "end_leases", "give_up", "later", "put", "refused", "sent"]
@@ -35,18 +39,32 @@ class Dispatch:
     """How many attempts before it failed or were interrupted; being told to wait is no failure."""
     interrupted: bool
     """An earlier attempt began and never reported: it may have been delivered."""
+    correlation_id: str = ""
+    """Of the event that it answers; empty where it answers none."""
 
 
-def put(connection: Connection, messages: Sequence[OutboundMessage], owner_version: int, now: float) -> int:
+def put(
+    connection: Connection,
+    keys: DataKeys,
+    messages: Sequence[OutboundMessage],
+    owner_version: int,
+    now: float,
+    *,
+    correlation_id: str = "",
+) -> int:
     """Queue messages; how many were new. One that is there already (same key) is left as it is."""
     new = 0
     for message in messages:
+        seal = keys.of(connection, conversation_subject(message.conversation))
+        body = encode(message).decode()
         values = {
             "idempotency_key": message.idempotency_key,
             "platform": message.conversation.platform,
             "account": message.conversation.account,
             "conversation": message.conversation.key,
-            "message": encode(message).decode(),
+            "message": seal.seal("outbox", "message", message.idempotency_key, body),
+            "subject": seal.id,
+            "correlation_id": correlation_id,
             "kind": message.kind,
             "owner_version": owner_version,
             "created_at": now,
@@ -56,7 +74,12 @@ def put(connection: Connection, messages: Sequence[OutboundMessage], owner_versi
 
 
 def claim(
-    connection: Connection, accounts: Sequence[tuple[str, str]], now: float, lease_s: float, limit: int
+    connection: Connection,
+    keys: DataKeys,
+    accounts: Sequence[tuple[str, str]],
+    now: float,
+    lease_s: float,
+    limit: int,
 ) -> list[Dispatch]:
     """Take up to `limit` messages to send for these (platform, account)s, recording each attempt
     before it is made.
@@ -89,7 +112,9 @@ def claim(
         .with_for_update(of=outbox, skip_locked=True)
     )
     taken = []
-    for row in connection.execute(ready).all():
+    rows = connection.execute(ready).all()
+    keys.preload(connection, [row.subject for row in rows])
+    for row in rows:
         if row.kind in ("answer", "notice") and row.owner_version != row.current_version:
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(status="withdrawn"))
             continue
@@ -101,15 +126,16 @@ def claim(
             .values(status="attempting", tries=row.tries + 1, failures=failures, ready_at=now + lease_s)
         )
         try:
-            message = decode(row.message, OutboundMessage)
-        except msgspec.DecodeError as error:
+            opened = keys.open(connection, row.subject, "outbox", "message", row.idempotency_key, row.message)
+            message = decode(opened, OutboundMessage)
+        except (msgspec.DecodeError, SealBroken) as error:
             # This version can't read it: it holds up nothing but itself.
             connection.execute(
                 update(outbox).where(outbox.c.id == row.id).values(status="dead", error=str(error))
             )
             write_letter(connection, "message", row.id, row.conversation, str(error), now)
             continue
-        taken.append(Dispatch(row.id, message, row.tries + 1, failures, interrupted))
+        taken.append(Dispatch(row.id, message, row.tries + 1, failures, interrupted, row.correlation_id))
     return taken
 
 
@@ -118,17 +144,20 @@ def end_leases(connection: Connection) -> None:
     connection.execute(update(outbox).where(outbox.c.status == "attempting").values(ready_at=0.0))
 
 
-def sent(connection: Connection, dispatch: Dispatch, delivery: str, now: float) -> None:
+def sent(connection: Connection, dispatch: Dispatch, delivery: str, print_: str, now: float) -> None:
     """Mark delivered. Safe if a slower attempt has been superseded: delivered is delivered."""
     _set(connection, dispatch, status="sent", delivery=delivery, sent_at=now, error="")
+    _record(connection, dispatch, "message.sent", now, delivery=delivery, print=print_)
 
 
-def refused(connection: Connection, dispatch: Dispatch, reason: str) -> None:
-    connection.execute(
+def refused(connection: Connection, dispatch: Dispatch, reason: str, now: float) -> None:
+    changed = connection.execute(
         update(outbox)
         .where(outbox.c.id == dispatch.id, outbox.c.tries == dispatch.tries, outbox.c.status == "attempting")
         .values(status="refused", error=reason)
     )
+    if changed.rowcount:
+        _record(connection, dispatch, "message.refused", now)
 
 
 def later(connection: Connection, dispatch: Dispatch, reason: str, at: float, *, failed: bool) -> None:
@@ -148,6 +177,19 @@ def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float)
     if changed.rowcount:
         key = dispatch.message.conversation.key
         write_letter(connection, "message", dispatch.id, key, reason, now)
+        _record(connection, dispatch, "message.given_up", now)
+
+
+def _record(connection: Connection, dispatch: Dispatch, kind: str, now: float, **data: object) -> None:
+    message = dispatch.message
+    facts = {
+        "message": message.idempotency_key,
+        "event": message.in_reply_to,
+        "kind": message.kind,
+        "tries": dispatch.tries,
+        **data,
+    }
+    audit.note(connection, now, kind, message.conversation.key, dispatch.correlation_id, facts)
 
 
 def _set(connection: Connection, dispatch: Dispatch, **values: object) -> None:

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, func, insert, select, text
+import structlog
+from sqlalchemy import Connection, Engine, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from bot.errors import QueueFull, UnknownAttachment
-from bot.store import history, inbox, letters, notes, outbox
-from bot.store.engine import make_blocking_engine, make_engine
+from bot.store import audit, history, inbox, letters, notes, outbox, profiles, sealer, tickets, vault
+from bot.store.engine import make_blocking_engine, make_engine, store_errors
 from bot.store.inbox import Claim
 from bot.store.letters import DeadLetter
 from bot.store.migrate import upgrade
 from bot.store.notes import Account
 from bot.store.outbox import Dispatch
 from bot.store.reader import Reader
-from bot.store.schema import NEW_SQL, OPEN_SQL, attachments, audit, dead_letters
+from bot.store.retention import Periods, Step, sealed_tables, steps
+from bot.store.schema import NEW_SQL, OPEN_SQL, attachments, dead_letters
+from bot.store.schema import audit as audit_table
+from bot.store.subjects import (
+    DataKeys,
+    account_subject,
+    conversation_subject,
+    default_keys,
+    establish,
+    key_is_gone,
+    sender_subject,
+)
+from bot.store.vault import Secret
+from bot.store.work import Work
 from bot.store.writer import Writer
+from bot.suitability.profile import Profile, ProfileChange
+from bot.tickets.ticket import Change, Committed, Ticket, TicketDraft
+from bot.trust.keyring import KeySource
 from bot.types import Conversation, Exchange, InboundEvent, OutboundMessage, encode
 
 __all__ = ["AuditEntry", "Depths", "Outcome", "Store", "StoredFile"]
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+RETENTION_S = 3600.0
+"""Seconds between two looks for what was kept long enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +74,12 @@ class Outcome:
     owner: str | None = None
     """Who speaks from now on (empty: the bot); None leaves it."""
     audit: tuple[AuditEntry, ...] = field(default=())
+    tickets: tuple[TicketDraft, ...] = ()
+    """What a person must look at; customers and staff are told in the same transaction."""
+    secrets: tuple[Secret, ...] = ()
+    """Personal data that was masked, for the vault."""
+    profile: ProfileChange | None = None
+    """What the customer's profile learns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +104,31 @@ class Store:
     Writes raise StoreBusy when the database is locked, full or gone, and then nothing was written.
     """
 
-    def __init__(self, url: str, *, busy_ms: int = 4000) -> None:
+    def __init__(self, url: str, *, keys: KeySource | None = None, busy_ms: int = 4000) -> None:
         self.url = url
+        self.keys = DataKeys(keys or default_keys(url))
+        self._kept_until = 0.0
         self._engine = make_engine(url, busy_ms=busy_ms)
         self._blocking = make_blocking_engine(url, busy_ms=busy_ms)
-        self._writer = Writer(self._engine, self._blocking)
+        self._writer = Writer(self._engine, self._blocking, finish=self._record, committed=self._cache_keys)
         self._reader = Reader(self._engine, self._blocking)
 
     @classmethod
-    async def open(cls, url: str, *, busy_ms: int = 4000) -> Store:
-        """Connect and bring the tables up to date."""
-        store = cls(url, busy_ms=busy_ms)
+    async def open(cls, url: str, *, keys: KeySource | None = None, busy_ms: int = 4000) -> Store:
+        """Connect and bring the tables up to date.
+
+        Args:
+            keys: where the keyring comes from. Without it, TELLER_KEYRING, or a `keyring.json` beside
+                an embedded database; a server's database then gets one that ends with this process,
+                which is for tests only.
+
+        Raises:
+            StoreBusy, StoreError: the database can't be reached, or is newer than this program.
+            KeyringError: the keyring is missing, broken, open to others, or another database's.
+        """
+        store = cls(url, keys=keys, busy_ms=busy_ms)
         try:
-            await upgrade(store._engine)
+            await upgrade(store._engine, lambda connection: establish(connection, store.keys))
         except BaseException:
             await store._engine.dispose()
             raise
@@ -113,7 +156,11 @@ class Store:
         Raises:
             QueueFull: `queue_limit` events wait; nothing was written.
         """
-        new = await self._writer.run(lambda c: inbox.accept(c, event, raw, queue_limit, now), urgent=True)
+        new = await self._seal(
+            (sender_subject(event),),
+            lambda c: inbox.accept(c, self.keys, event, raw, queue_limit, now),
+            urgent=True,
+        )
         if new is None:
             raise QueueFull(f"{queue_limit} messages wait already; try again in a moment")
         return new
@@ -121,7 +168,7 @@ class Store:
     # ── turns ──
 
     async def claim(self, *, now: float, lease_s: float, limit: int) -> list[Claim]:
-        return await self._writer.run(lambda c: inbox.claim(c, now, lease_s, limit))
+        return await self._writer.run(lambda c: inbox.claim(c, self.keys, now, lease_s, limit))
 
     async def renew(self, claim: Claim, *, until: float) -> None:
         await self._writer.run(lambda c: inbox.renew(c, claim, until))
@@ -130,32 +177,49 @@ class Store:
         """Give an unfinished event back without counting anything. Raises LeaseLost."""
         await self._writer.run(lambda c: inbox.release(c, claim))
 
-    async def complete(self, claim: Claim, outcome: Outcome, *, now: float) -> None:
-        """Commit a turn: inbox done, state, history, outbox and audit in one transaction.
+    async def complete(self, claim: Claim, outcome: Outcome, *, now: float) -> list[Committed]:
+        """Commit a turn: inbox done, state, history, outbox, tickets and audit in one transaction.
+
+        Returns:
+            What became of each of `outcome.tickets`.
 
         Raises:
             LeaseLost: someone else holds the conversation; nothing was written.
         """
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> list[Committed]:
             inbox.fence(connection, claim)
             event = claim.event
-            history.add_event(connection, event, outcome.seen, now)
+            history.add_event(connection, self.keys, event, outcome.seen, now)
             for message in outcome.messages:
-                history.add_message(connection, message, outcome.passages, now)
-            outbox.put(connection, outcome.messages, claim.owner.version, now)
-            for entry in outcome.audit:
-                _note(connection, event, entry, now)
+                history.add_message(connection, self.keys, message, outcome.passages, now)
+            self._queue(connection, claim, outcome, now)
+            self._note(connection, claim, outcome, now)
+            vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
+            if outcome.profile is not None:
+                profiles.apply(connection, self.keys, outcome.profile, now)
+            opened = tickets.commit(
+                connection,
+                self.keys,
+                outcome.tickets,
+                claim.owner.version,
+                now,
+                correlation_id=event.correlation_id,
+            )
             changes: dict[str, Any] = {}
             if outcome.state is not None:
-                changes["state"] = encode(outcome.state).decode()
+                key = event.conversation.key
+                seal = self.keys.of(connection, conversation_subject(event.conversation))
+                changes["state"] = seal.seal("conversations", "state", key, encode(outcome.state).decode())
+                changes["subject"] = seal.id
             if outcome.language:
                 changes["language"] = outcome.language
             if outcome.owner is not None and outcome.owner != claim.owner.id:
                 inbox.change_owner(connection, event.conversation.key, outcome.owner)
             inbox.finish(connection, claim, now, **changes)
+            return opened
 
-        await self._writer.run(write)
+        return await self._seal(_subjects_of(claim, outcome), write)
 
     async def fail(self, claim: Claim, error: str, *, retry_at: float) -> None:
         await self._writer.run(lambda c: inbox.fail(c, claim, error, retry_at))
@@ -165,15 +229,14 @@ class Store:
 
         def write(connection: Connection) -> None:
             inbox.fence(connection, claim)
-            history.add_event(connection, claim.event, outcome.seen, now)
+            history.add_event(connection, self.keys, claim.event, outcome.seen, now)
             for message in outcome.messages:
-                history.add_message(connection, message, (), now)
-            outbox.put(connection, outcome.messages, claim.owner.version, now)
-            for entry in outcome.audit:
-                _note(connection, claim.event, entry, now)
+                history.add_message(connection, self.keys, message, (), now)
+            self._queue(connection, claim, outcome, now)
+            self._note(connection, claim, outcome, now)
             inbox.park(connection, claim, error, now)
 
-        await self._writer.run(write)
+        await self._seal(_subjects_of(claim, outcome), write)
 
     async def set_owner(self, conversation: Conversation, owner: str, *, now: float) -> int:
         """Who speaks from now on (empty: the bot). Returns the new owner version."""
@@ -185,7 +248,11 @@ class Store:
         return await self._writer.run(write)
 
     async def exchanges(self, conversation: str, *, limit: int, since: float) -> list[Exchange]:
-        return await self._read(lambda c: history.exchanges(c, conversation, limit, since))
+        return await self._read(lambda c: history.exchanges(c, self.keys, conversation, limit, since))
+
+    async def customer_texts(self, *, since: float) -> list[str]:
+        """What customers have written since then, oldest first, as later turns may see it (masked)."""
+        return await self._read(lambda c: history.customer_texts(c, self.keys, since))
 
     async def recover(self) -> None:
         """End all leases. Only for a process that knows itself alone on this database."""
@@ -197,7 +264,7 @@ class Store:
     async def claim_sends(
         self, accounts: Sequence[tuple[str, str]], *, now: float, lease_s: float, limit: int
     ) -> list[Dispatch]:
-        return await self._writer.run(lambda c: outbox.claim(c, accounts, now, lease_s, limit))
+        return await self._writer.run(lambda c: outbox.claim(c, self.keys, accounts, now, lease_s, limit))
 
     async def post(self, message: OutboundMessage, *, now: float) -> None:
         """Queue a message that no turn decided on: a digest, a notice. The same key twice is one."""
@@ -205,16 +272,18 @@ class Store:
         def write(connection: Connection) -> None:
             inbox.open_conversation(connection, message.conversation, now)
             version = inbox.owner_version(connection, message.conversation.key)
-            if outbox.put(connection, [message], version, now):
-                history.add_message(connection, message, (), now)
+            if outbox.put(connection, self.keys, [message], version, now):
+                history.add_message(connection, self.keys, message, (), now)
 
-        await self._writer.run(write)
+        await self._seal((conversation_subject(message.conversation),), write)
 
     async def sent(self, dispatch: Dispatch, delivery: str, *, now: float) -> None:
-        await self._writer.run(lambda c: outbox.sent(c, dispatch, delivery, now))
+        print_ = self._print(dispatch.message)
+        await self._writer.run(lambda c: outbox.sent(c, dispatch, delivery, print_, now))
 
-    async def refused(self, dispatch: Dispatch, reason: str) -> None:
-        await self._writer.run(lambda c: outbox.refused(c, dispatch, reason))
+    async def refused(self, dispatch: Dispatch, reason: str, *, now: float | None = None) -> None:
+        at = time.time() if now is None else now
+        await self._writer.run(lambda c: outbox.refused(c, dispatch, reason, at))
 
     async def send_later(self, dispatch: Dispatch, reason: str, *, at: float, failed: bool) -> None:
         await self._writer.run(lambda c: outbox.later(c, dispatch, reason, at, failed=failed))
@@ -225,51 +294,105 @@ class Store:
     # ── what adapters read ──
 
     async def transcript(self, conversation: str, *, limit: int) -> list[history.Row]:
-        return await self._read(lambda c: history.transcript(c, conversation, limit))
+        return await self._read(lambda c: history.transcript(c, self.keys, conversation, limit))
 
     async def released(self, conversation: str, *, after: int) -> list[tuple[int, OutboundMessage]]:
-        return await self._read(lambda c: history.released(c, conversation, after))
+        return await self._read(lambda c: history.released(c, self.keys, conversation, after))
 
     async def keep_attachment(
         self, ref: str, conversation: Conversation, file: StoredFile, *, now: float
     ) -> None:
-        values = {
-            "ref": ref,
-            "conversation": conversation.key,
-            "name": file.name,
-            "mime": file.mime,
-            "data": file.data,
-            "at": now,
-        }
-        await self._writer.run(lambda c: c.execute(insert(attachments).values(values)))
+        subject = conversation_subject(conversation)
+
+        def write(connection: Connection) -> None:
+            seal = self.keys.of(connection, subject)
+            values = {
+                "ref": ref,
+                "conversation": conversation.key,
+                "name": file.name,
+                "mime": file.mime,
+                "data": seal.seal_bytes("attachments", "data", ref, file.data),
+                "subject": seal.id,
+                "at": now,
+            }
+            connection.execute(insert(attachments).values(values))
+
+        await self._seal((subject,), write)
 
     async def attachment(self, ref: str, conversation: Conversation) -> StoredFile:
         """Raises UnknownAttachment unless it was kept for this very conversation."""
-        query = select(attachments.c.name, attachments.c.mime, attachments.c.data).where(
+        query = select(attachments).where(
             attachments.c.ref == ref, attachments.c.conversation == conversation.key
         )
-        row = await self._read(lambda c: c.execute(query).first())
-        if row is None:
+
+        def read(connection: Connection) -> StoredFile | None:
+            row = connection.execute(query).first()
+            if row is None:
+                return None
+            data = self.keys.open_bytes(connection, row.subject, "attachments", "data", ref, row.data)
+            return StoredFile(row.name, row.mime, data)
+
+        file = await self._read(read)
+        if file is None:
             raise UnknownAttachment("there is no such file in this conversation")
-        return StoredFile(row.name, row.mime, row.data)
+        return file
 
     async def note(self, account: Account, key: str, *, now: float) -> str | None:
-        return await self._read(lambda c: notes.get(c, account, key, now))
+        return await self._read(lambda c: notes.get(c, self.keys, account, key, now))
 
     async def put_note(self, account: Account, key: str, value: str, *, until: float | None) -> None:
-        await self._writer.run(lambda c: notes.put(c, account, key, value, until))
+        await self._seal(
+            (account_subject(*account),), lambda c: notes.put(c, self.keys, account, key, value, until)
+        )
 
     async def add_note(
         self, account: Account, key: str, value: str, *, until: float | None, now: float
     ) -> bool:
-        return await self._writer.run(lambda c: notes.add(c, account, key, value, until, now))
+        return await self._seal(
+            (account_subject(*account),), lambda c: notes.add(c, self.keys, account, key, value, until, now)
+        )
 
     async def drop_note(self, account: Account, key: str) -> None:
         await self._writer.run(lambda c: notes.drop(c, account, key))
 
-    async def sweep(self, *, now: float) -> None:
-        """Remove what has expired."""
+    async def sweep(self, *, now: float, retention: Periods | None = None) -> None:
+        """Remove what has expired; with `retention`, once an hour, also what was kept long enough, and
+        seal what earlier versions left in clear. In small steps, that rest while intake waits."""
         await self._writer.run(lambda c: notes.sweep(c, now))
+        if retention is None or now < self._kept_until:
+            return
+        self._kept_until = now + RETENTION_S
+        for step in steps(retention, now, self.keys.ring.audit):
+            await self.remove_due(step)
+        while await self.seal_some():
+            await self._rest()
+
+    async def remove_due(self, step: Step) -> int:
+        """Remove all that a retention step finds; how many rows."""
+        total = 0
+        while ids := await self._read(step.find):
+            removed = await self._writer.run(partial(_apply, step, ids))
+            total += removed
+            if not removed:
+                break
+            await self._rest()
+        if total:
+            log.info("retention.removed", what=step.name, rows=total)
+        return total
+
+    async def seal_some(self) -> int:
+        """Seal some of what earlier versions left in clear; 0 when all is sealed."""
+        try:
+            return await self._writer.run(lambda c: sealer.seal_some(c, self.keys))
+        except IntegrityError as error:
+            if not key_is_gone(error):
+                raise
+            self.keys.clear()
+            return 1
+
+    async def _rest(self) -> None:
+        """Let others write first."""
+        await asyncio.sleep(0.2 if self.pressed else 0)
 
     # ── operators ──
 
@@ -277,10 +400,46 @@ class Store:
         return await self._read(lambda c: letters.list_letters(c, every=every))
 
     async def letter(self, id: int) -> DeadLetter | None:
-        return await self._read(lambda c: letters.show(c, id))
+        return await self._read(lambda c: letters.show(c, self.keys, id))
 
     async def retry_letter(self, id: int) -> bool:
         return await self._writer.run(lambda c: letters.retry(c, id))
+
+    async def tickets(
+        self,
+        *,
+        every: bool = False,
+        department: str = "",
+        conversation: str = "",
+        overdue_at: float | None = None,
+    ) -> list[Ticket]:
+        """The most urgent first; see `bot.store.tickets.list_tickets`."""
+        return await self._read(
+            lambda c: tickets.list_tickets(
+                c,
+                self.keys,
+                every=every,
+                department=department,
+                conversation=conversation,
+                overdue_at=overdue_at,
+            )
+        )
+
+    async def ticket(self, number: str) -> tuple[Ticket, list[Change]] | None:
+        """A ticket with its history, by the number as `bot.tickets.numbers.parse` gives it."""
+
+        def read(connection: Connection) -> tuple[Ticket, list[Change]] | None:
+            found = tickets.find(connection, self.keys, number)
+            return None if found is None else (found, tickets.changes(connection, number))
+
+        return await self._read(read)
+
+    async def profile(self, subject: str) -> Profile:
+        """What is on file about a subject (`sender_subject`); an empty profile for a stranger."""
+        return await self._read(lambda c: profiles.get(c, self.keys, subject))
+
+    async def change_profile(self, change: ProfileChange, *, now: float) -> None:
+        await self._seal((change.subject,), lambda c: profiles.apply(c, self.keys, change, now))
 
     async def depths(self) -> Depths:
         def count(connection: Connection) -> Depths:
@@ -297,18 +456,112 @@ class Store:
         return await self._read(count)
 
     async def audit_count(self) -> int:
-        return await self._read(lambda c: c.execute(select(func.count()).select_from(audit)).scalar_one())
+        return await self._read(
+            lambda c: c.execute(select(func.count()).select_from(audit_table)).scalar_one()
+        )
+
+    async def verify_audit(self) -> audit.Finding:
+        """Walk the record's chain."""
+        return await self._read(lambda c: audit.verify(c, self.keys.ring.audit))
+
+    async def note_audit(
+        self, kind: str, data: dict[str, Any], *, now: float, conversation: str = ""
+    ) -> None:
+        """Put something on the record that no turn did; committed on return."""
+        await self._writer.run(lambda c: audit.note(c, now, kind, conversation, "", data))
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """For the store's own neighbours (`bot.store.custody`): run a read."""
+        return await self._read(function)
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """For the store's own neighbours: run a write, in a transaction."""
+        return await self._writer.run(function)
+
+    async def scrub(self, *, compact: bool = False) -> None:
+        """Let what was deleted leave the files too: SQLite's log is emptied (freed pages are overwritten
+        anyway), PostgreSQL's dead rows are vacuumed. With `compact` SQLite's file is rewritten."""
+        with store_errors():
+            if self._blocking is not None:
+                await asyncio.to_thread(_scrub_file, self._blocking, compact)
+                return
+            async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                for table in ("subjects", *(table.name for table in sealed_tables())):
+                    await connection.exec_driver_sql(f"VACUUM {table}")
+
+    # ── inside ──
 
     async def _read(self, function: Callable[[Connection], T]) -> T:
         return await self._reader.run(function)
 
+    async def _seal(
+        self, subjects: Sequence[str], write: Callable[[Connection], T], *, urgent: bool = False
+    ) -> T:
+        """Run a write that seals for these subjects. If another process has erased one of their keys
+        meanwhile, the write failed by its foreign key: once more, with a new key."""
+        try:
+            return await self._writer.run(write, urgent=urgent)
+        except IntegrityError as error:
+            if not key_is_gone(error):
+                raise
+        self.keys.forget(subjects)
+        return await self._writer.run(write, urgent=urgent)
 
-def _note(connection: Connection, event: InboundEvent, entry: AuditEntry, now: float) -> None:
-    values = {
-        "at": now,
-        "kind": entry.kind,
-        "conversation": event.conversation.key,
-        "correlation_id": event.correlation_id,
-        "data": encode(entry.data).decode(),
-    }
-    connection.execute(insert(audit).values(values))
+    def _queue(self, connection: Connection, claim: Claim, outcome: Outcome, now: float) -> None:
+        correlation_id = claim.event.correlation_id
+        outbox.put(
+            connection,
+            self.keys,
+            outcome.messages,
+            claim.owner.version,
+            now,
+            correlation_id=correlation_id,
+        )
+
+    def _note(self, connection: Connection, claim: Claim, outcome: Outcome, now: float) -> None:
+        """Put a turn's entries on the record. The first names the event and what was decided to be sent."""
+        event = claim.event
+        first: dict[str, Any] = {"event": event.event_id}
+        if outcome.messages:
+            first["messages"] = [[m.idempotency_key, self._print(m)] for m in outcome.messages]
+        for entry in outcome.audit:
+            data, first = {**first, **entry.data}, {}
+            audit.note(connection, now, entry.kind, event.conversation.key, event.correlation_id, data)
+
+    def _print(self, message: OutboundMessage) -> str:
+        return audit.fingerprint(self.keys.ring.audit, encode(message))
+
+    def _record(self, connection: Connection, work: Work) -> None:
+        if work.facts:
+            audit.append(connection, self.keys.ring.audit, work.facts)
+
+    def _cache_keys(self, work: Work) -> None:
+        if work.keys:
+            self.keys.keep(work.keys.values())
+
+
+def _scrub_file(engine: Engine, compact: bool) -> None:
+    # On the driver's own connection: the engine would begin a transaction, and neither works in one.
+    raw = engine.raw_connection()
+    try:
+        connection: Any = raw.driver_connection
+        if compact:
+            connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        raw.close()
+
+
+def _apply(step: Step, ids: Sequence[Any], connection: Connection) -> int:
+    return step.remove(connection, ids)
+
+
+def _subjects_of(claim: Claim, outcome: Outcome) -> list[str]:
+    """Whose keys a turn's commit may seal with."""
+    subjects = {sender_subject(claim.event), conversation_subject(claim.event.conversation)}
+    subjects |= {conversation_subject(message.conversation) for message in outcome.messages}
+    if outcome.profile is not None:
+        subjects.add(outcome.profile.subject)
+    for draft in outcome.tickets:
+        subjects |= {draft.subject, *([conversation_subject(draft.channel)] if draft.channel else [])}
+    return [*subjects]

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import StoreBusy
 from bot.store.engine import store_errors
+from bot.store.work import Work, begin_work, end_work
 
 __all__ = ["Writer"]
 
@@ -30,21 +31,35 @@ SMALL_GROUP = 3
 Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]"]
 
 
+def _nothing(*_: object) -> None:
+    pass
+
+
 class Writer:
     """The one writing connection of a process.
 
     Args:
         engine: writes go through it on the event loop, unless there is
         blocking: an engine (SQLite's) for a thread of the writer's own.
+        finish: called as the last thing inside each transaction;
+        committed: called after it, once it is on disk.
     """
 
     def __init__(
-        self, engine: AsyncEngine, blocking: Engine | None = None, *, largest_group: int = 32
+        self,
+        engine: AsyncEngine,
+        blocking: Engine | None = None,
+        *,
+        largest_group: int = 32,
+        finish: Callable[[Connection, Work], None] = _nothing,
+        committed: Callable[[Work], None] = _nothing,
     ) -> None:
         self._engine = engine.execution_options(writes=True)
         self._blocking = None if blocking is None else blocking.execution_options(writes=True)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if blocking else None
         self._largest_group = largest_group
+        self._finish = finish
+        self._committed = committed
         self._urgent: deque[Job] = deque()
         self._waiting: deque[Job] = deque()
         self._rests_turn = False
@@ -127,12 +142,27 @@ class Writer:
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._thread, self._run_blocking, functions)
             async with self._engine.begin() as connection:
-                return await connection.run_sync(lambda sync: [function(sync) for function in functions])
+                results, work = await connection.run_sync(lambda sync: self._run(sync, functions))
+        self._committed(work)
+        return results
 
     def _run_blocking(self, functions: list[Callable[[Connection], Any]]) -> list[Any]:
         assert self._blocking is not None  # noqa: S101 (narrowing: there is a thread)
         with self._blocking.begin() as connection:
-            return [function(connection) for function in functions]
+            results, work = self._run(connection, functions)
+        self._committed(work)
+        return results
+
+    def _run(
+        self, connection: Connection, functions: list[Callable[[Connection], Any]]
+    ) -> tuple[list[Any], Work]:
+        work = begin_work(connection)
+        try:
+            results = [function(connection) for function in functions]
+            self._finish(connection, work)
+        finally:
+            end_work(connection)
+        return results, work
 
 
 def _resolve(future: asyncio.Future[Any], result: Any) -> None:

@@ -107,10 +107,19 @@ _EXCHANGES = 2
 _EARLIER_ANSWER = 50
 _EARLIER_QUESTION = 40
 
-_MARKERS = re.compile(r"(客户|客服|customer|clerk)\s*[:：]", re.IGNORECASE)
+_COLON = r"[\]】」》)）>*\s]*[:：﹕︰∶꞉ː˸]"
+_MARKERS = re.compile(
+    rf"(客\s*户|客\s*服|customer|clerk){_COLON}"
+    rf"|(?<![\u3400-\u9fffA-Za-z])(资\s*料|系\s*统|用\s*户|助\s*手|notes?|system|assistant|user|human|developer){_COLON}",
+    re.IGNORECASE,
+)
+_WIDE_LETTERS = {code: code - 0xFEE0 for code in range(0xFF21, 0xFF5F)}
+"""Fullwidth letters and brackets, which a tokenizer may fold into markers."""
 _LIST_MARKER = re.compile(r"^[ \t]*(?:[0-9]{1,2}[.、)）][ \t]*(?=[^0-9])|[-*•][ \t]+)", re.MULTILINE)
 _LAST_WORD = re.compile(r"[0-9A-Za-z.,:/%~–-]+$")
-_SPECIAL = re.compile(r"<[^<>\s]{1,40}>|\[(?:INST|/INST|multimodal)\]", re.IGNORECASE)
+_SPECIAL = re.compile(
+    r"<[^<>\s]{1,40}>|<\|[^<>]{0,40}\|>|<<[^<>]{0,40}>>|\[(?:INST|/INST|multimodal)\]", re.IGNORECASE
+)
 
 
 def beginnings() -> tuple[str, ...]:
@@ -166,12 +175,17 @@ def _slot(text: str, form: _Form) -> str:
         for ch in text
         if ch in "\n\r\t" or unicodedata.category(ch) not in ("Cc", "Cf", "Co", "Cn", "Cs")
     )
+    kept = kept.translate(_WIDE_LETTERS)
     while True:  # removing one mark may join the halves of another
-        cleaned = _MARKERS.sub(r"\1 ", _SPECIAL.sub(" ", kept))
+        cleaned = _MARKERS.sub(_unmark, _SPECIAL.sub(" ", kept))
         if cleaned == kept:
             break
         kept = cleaned
     return form.joint.join(kept.split())
+
+
+def _unmark(mark: re.Match[str]) -> str:
+    return f"{mark[1] or mark[2]} "
 
 
 def _cut(text: str, limit: int) -> str:

@@ -20,7 +20,7 @@ __all__ = ["Use", "find_misuse", "uses"]
 MARGIN = 2
 """By how much another figure's label must fit better. A shared word counts 1, a shared figure 2."""
 
-_PIECE_END = re.compile(r"[，。；！？;!?\n、]|,(?!\d)|\.(?=\s|$)")
+_PIECE_END = re.compile(r"[，。；！？;!?\n、（）()]|,(?!\d)|\.(?=\s|$)")
 _KINDS = frozenset(
     {"percent", "CNY", "USD", "HKD", "amount", "business_day", "day", "month", "minute", "time", "phone"}
 )
@@ -60,6 +60,8 @@ def find_misuse(stated: Iterable[Use], known: Sequence[Use]) -> str:
         for other in known:
             if other.figure.kind != use.figure.kind:
                 continue
+            if (other.figure.kind, other.figure.value) in use.figures:
+                continue  # the words may be that figure's, which stands beside it
             fit = len(use.words & other.words) + 2 * len(use.figures & other.figures)
             if compatible(use.figure, other.figure):
                 right = max(right, fit)

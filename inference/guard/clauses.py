@@ -1,5 +1,6 @@
 """Sentences, clauses and the negations in them."""
 
+# ruff: noqa: E501 (patterns and tables read best one a line)
 from __future__ import annotations
 
 import re
@@ -8,14 +9,15 @@ __all__ = ["CLAUSE_END", "NEGATION", "clauses", "negations", "sentences"]
 
 _SENTENCE_END = re.compile(r"(?<=[。！？；!?;\n])|(?<=\.)(?=\s)")
 CLAUSE_END = re.compile(
-    r"[，。！？；!?;\n：]|,(?!\d)|[.:](?=\s|$)|(?<=\w) - |\b(?:but|however|although|because|unless"
+    r"[，。！？；!?;\n：]|、(?=[不无未免没])|,(?!\d)|[.:](?=\s|$)|(?<=\w) - |\b(?:but|however|although|because|unless|if"
     r"|so that)\b",
     re.IGNORECASE,
 )
 
 # First what only looks like a negation, then what is one.
 _NOT_NEGATIONS = (
-    r"不(?:仅|但|只是|光|过|论|管|同|动产|久|断|妨|良|少|时|明|满|足|超过|超|到|得已|低于|高于|少于|多于"
+    r"不(?:能|得|可|会|应)(?:超过|超出|高于|低于|少于|多于|晚于|早于)|[没未不]有?[^，。；\s的]{1,4}的(?=会|要|可|请|就|再)"
+    r"|不(?:仅|但|只是|光|过|论|管|同|动产|久|断|妨|良|少|时|明|满|足|超过|超|到|得已|低于|高于|少于|多于"
     r"|晚于|早于|含|知|知道|清楚|确定|见|对劲|慎|小心|便)"
     r"|(?:能|可|会|是|要|用|有)不(?:能|可以|可|会|是|要|用|有)|(?:是|能|可)否|无论|无卡|无感|无障碍|无限"
     r"|无线|无犯罪|无法?定|未成年|未来|未到期|未还|未使用|未用|未结|未入账|未出账"

@@ -36,7 +36,7 @@ def find_degeneration(text: str) -> str:
     marker = _MARKERS.search(text)
     if marker:
         return f"prompt marker {marker[0].strip()!r}"
-    for character in text:
+    for character in "" if text.replace("\n", "").replace("\t", "").isprintable() else text:
         if character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cf", "Co", "Cn", "Cs"}:
             return f"control character U+{ord(character):04X}"
     if _SHORT_LOOP.search(text) or _loops(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["Figure", "Value", "compatible"]
+__all__ = ["Figure", "Value", "about", "compatible"]
 
 Value = Fraction | str | tuple[int, int, int]
 
@@ -13,7 +13,8 @@ Value = Fraction | str | tuple[int, int, int]
 @dataclass(frozen=True, slots=True)
 class Figure:
     kind: str
-    """percent, an ISO 4217 currency, amount (万 or thousands without currency), number, minute, day,
+    """percent, point (percentage points), bps (basis points, in percent),
+    an ISO 4217 currency, amount (万 or thousands without currency), number, minute, day,
     business_day, trading_day, month, age, day_or_date, monthday, date, time, halftime (which half of
     the day isn't said), phone, url, email, code."""
     value: Value
@@ -54,6 +55,20 @@ def compatible(stated: Figure, evidence: Figure) -> bool:
     return (mine, theirs) in _LIKE and stated.value == evidence.value
 
 
+_DAYS = {"day": Fraction(1), "month": Fraction(365, 12)}
+
+
+def about(stated: Figure, evidence: Figure) -> bool:
+    """Whether `stated` says roughly what `evidence` does: half a year or so for 180 days, about a month for
+    30 days. Only spans of days and months, within 4 %."""
+    mine, theirs = _DAYS.get(stated.kind), _DAYS.get(evidence.kind)
+    if mine is None or theirs is None or evidence.implicit:
+        return False
+    if not isinstance(stated.value, Fraction) or not isinstance(evidence.value, Fraction):
+        return False
+    return abs(stated.value * mine - evidence.value * theirs) <= evidence.value * theirs * Fraction(4, 100)
+
+
 _LIKE = frozenset(
     pair
     for one, other in [
@@ -61,6 +76,8 @@ _LIKE = frozenset(
         ("amount", "number"),
         ("number", "age"),
         ("day_or_date", "day"),
+        ("bps", "percent"),
+        ("bps", "point"),
         ("day_or_date", "monthday"),
     ]
     for pair in [(one, other), (other, one)]

@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from inference.guard.figure import Figure, compatible
+from inference.guard.figure import Figure, about, compatible
 from inference.guard.patterns import SCAN, fold_figures
 from inference.guard.ranges import share_units
 from inference.guard.readers import READERS
 from inference.guard.units import unit
 
-__all__ = ["Figure", "compatible", "find_figures"]
+__all__ = ["Figure", "about", "compatible", "find_figures"]
 
 
 def find_figures(text: str) -> tuple[Figure, ...]:

@@ -9,13 +9,18 @@ from functools import lru_cache
 
 from bot.types import Passage
 from inference.guard.binding import Use, find_misuse, uses
+from inference.guard.bounds import Bound, bounds, find_reversed, find_turned
 from inference.guard.clauses import sentences
 from inference.guard.degenerate import find_degeneration
-from inference.guard.figures import Figure, compatible, find_figures
+from inference.guard.disguise import undisguise
+from inference.guard.figures import Figure, about, compatible, find_figures
 from inference.guard.grounding import content_units, language_of, support
-from inference.guard.polarity import Statement, find_flip, statements
+from inference.guard.leaks import find_leak
+from inference.guard.orders import find_order
+from inference.guard.polarity import Statement, find_charge, find_flip, statements
 from inference.guard.promises import find_promise
 from inference.guard.streaming import safe_prefix
+from inference.guard.terms import Claims, claims, find_unborne
 
 __all__ = ["Finding", "ReplyGuard"]
 
@@ -25,6 +30,13 @@ _OWN = re.compile(
     r"|\byou (?:mention|ask|wrote|said|enter|typ)\w*",
     re.IGNORECASE,
 )
+
+_ABOUT_BEFORE = re.compile(
+    r"(?:大?约|大概|差不多|将?近|左右)(?:是|为|要|需要?)?$"
+    r"|\b(?:about|around|roughly|approximately|some|nearly|close to)[ ]$",
+    re.IGNORECASE,
+)
+_ABOUT_AFTER = re.compile(r"[ ]?(?:左右|上下|\bor so\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +56,21 @@ class Evidence:
     uses: tuple[Use, ...]
     units: frozenset[str]
     statements: tuple[Statement, ...]
+    bounds: tuple[Bound, ...]
+    claims: Claims
 
     @classmethod
     def of(cls, title: str, text: str) -> Evidence:
         # A title asks (「能买房吗」); it states nothing that could be turned round.
         whole = f"{title}\n{text}"
+        figures = find_figures(whole)
         return cls(
-            find_figures(whole), uses(text, find_figures(text)), content_units(whole), statements(text)
+            figures,
+            uses(text, find_figures(text)),
+            content_units(whole),
+            statements(text),
+            bounds(whole, figures),
+            claims(whole),
         )
 
 
@@ -102,11 +122,18 @@ class ReplyGuard:
         """(check, what failed) one by one, the cheap ones first; empty where nothing did."""
         yield "degenerate", find_degeneration(reply)
         yield "language", _wrong_language(reply, passages, question)
-        yield "promise", find_promise(reply)
+        plain = undisguise(reply)
+        yield "promise", find_promise(reply) or (find_promise(plain) if plain != reply else "")
+        yield "order", find_order(plain)
+        yield "leak", find_leak(reply, (passage.text for passage in passages))
+        yield "term", find_unborne(reply, (item.claims for item in evidence))
         figures = find_figures(reply)
         yield "figure", _unsupported_figure(reply, figures, evidence, question)
         yield "misuse", find_misuse(uses(reply, figures), [use for item in evidence for use in item.uses])
+        yield "turned", find_reversed(figures, reply)
+        yield "turned", find_turned(bounds(reply, figures), [b for item in evidence for b in item.bounds])
         yield "flip", find_flip(statements(reply), (s for item in evidence for s in item.statements))
+        yield "flip", find_charge(reply, [passage.text for passage in passages])
         yield "grounding", self._ungrounded(reply, evidence, question)
 
     def _ungrounded(self, reply: str, evidence: Sequence[Evidence], question: str) -> str:
@@ -140,12 +167,21 @@ def _unsupported_figure(
         return ""
     asked = find_figures(question)
     for figure in missing:
+        if _says_about(reply, figure) and any(about(figure, other) for other in known):
+            continue
         quoted = _says_customers_own(reply, figure.start) and any(
             compatible(figure, other) for other in asked
         )
         if not quoted:
             return f"{figure.text.strip()} ({figure.kind}) isn't in the passages"
     return ""
+
+
+def _says_about(reply: str, figure: Figure) -> bool:
+    return bool(
+        _ABOUT_BEFORE.search(reply[max(0, figure.start - 16) : figure.start])
+        or _ABOUT_AFTER.match(reply, figure.end)
+    )
 
 
 def _says_customers_own(reply: str, position: int) -> bool:

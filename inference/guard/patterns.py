@@ -1,5 +1,6 @@
 """What figures look like: one pattern for all kinds, tried in order of how special they are."""
 
+# ruff: noqa: E501 (patterns and tables read best one a line)
 from __future__ import annotations
 
 import re
@@ -113,6 +114,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"(?:(?P<thalf2>半)|整|钟|(?P<tm2>\d{1,2}|[零一二三四五六七八九十]{1,3})分?(?!之))?"
         r"|(?<![\d.])(?P<th3>\d{1,2})(?:点|时(?!间|候|段))(?:(?P<thalf3>半)|整|钟|(?P<tm3>\d{1,2})分?)?"
         r"|(?P<th4>[零一二两三四五六七八九十]{1,3})点(?:(?P<thalf4>半)|整|钟)"
+        r"|\b(?P<past>half past|a quarter past|quarter past|a quarter to|quarter to) (?P<th6>\d{1,2}|[a-z]+)\b"
         r"|(?P<zero>零点|零时|午夜|\bmidnight\b)|(?P<noon>正午|\bnoon\b)"
         r"|(?<![\d.:])(?P<th5>\d{1,2})[ ]?(?P<ta5>[ap]\.?m\b\.?)",
     ),
@@ -124,6 +126,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "fraction",
         rf"(?P<fd>百|千|万|[二两三四五六七八九十]+)分之(?P<fn>百|{_ARABIC}|{_CN})|(?P<all>百分百)"
+        rf"|打?(?P<zhe>\d(?:\.\d)?|[一二三四五六七八九]{{1,2}})折(?![叠旧线合页扣算])"
         rf"|(?P<cheng>\d+(?:\.\d+)?"
         rf"|[一二两三四五六七八九])成(?P<chenghalf>半)?(?![功立为本员交年长果绩熟品都型就])"
         r"|(?P<onehalf>一半|\bhalf(?= (?:of|the)\b))",
@@ -132,6 +135,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         "half",
         rf"(?P<hn>{_ARABIC}|{_CN})?(?P<hu1>个)?半(?P<hu2>个?(?:小时|钟头|月|年|天))|(?P<hy>{_ARABIC}"
         rf"|{_CN})年半"
+        r"|(?P<he>(?<![a-z])(?:\d+|[a-z]+)) and a half (?P<heu>hours?|years?|months?|days?|weeks?|minutes?)\b"
+        rf"|\b(?P<hp>half|(?:a )?quarter of|three[ -]quarters of) an? (?P<hm>hundred|thousand|million|billion)(?:[ ](?P<hpu>{UNIT}))?\b"
         r"|\bhalf an? (?P<hue>hour|year|month|day)\b",
     ),
     (
@@ -154,7 +159,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("english", rf"(?<![a-z-])(?P<e>{ENGLISH})(?:{_GAP}[ ]?(?P<eu>{UNIT}))?|\b(?P<twice>twice|thrice)\b"),
     (
         "implicit",
-        rf"[每当次同同隔逐按按][ ]?(?P<iz>{_MEASURE})|(?:(?<=[^年月\d])|^)(?:年(?:化|利率|费)|月供|日利率)"
+        rf"[每当次同隔逐按单][ ]?(?P<iz>{_MEASURE})|(?:(?<=[^年月\d])|^)(?:年(?:化|利率|费)|月供|日利率)"
         rf"|\b(?:an?|per|each|every|the same|the next|next|same)[ ](?P<ie>{_EN_MEASURE})\b"
         rf"|\b(?P<ia>daily|monthly|yearly|annual(?:ly)?|annualised|annualized|hourly|weekly|quarterly)\b",
     ),
@@ -164,7 +169,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 # Cheap first: a place where no kind of figure can begin is passed over at once.
 _START = (
     r"(?:(?=[\d(+¥$€£ⅠⅡⅢⅰⅱⅲ\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2079\u2080-\u2089\u2150-\u215f])"
-    r"|(?=[零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟人半上下晚早清中凌傍夜午正每当次同隔逐按年月日])"
+    r"|(?=[零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟人半上下晚早清中凌傍夜午正每当次同隔逐按单年月日打])"
     r"|(?<![A-Za-z])(?=[A-Za-z]))"
 )
 SCAN = re.compile(

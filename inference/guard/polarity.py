@@ -5,31 +5,48 @@ odd. A reply's clause that says almost the same as a passage's clause, but with 
 and that no passage supports with its own, has been turned round.
 """
 
+# ruff: noqa: E501 (patterns and tables read best one a line)
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference.guard.clauses import NEGATION, clauses
+from inference.guard.clauses import NEGATION, clauses, negations
 from inference.guard.grounding import content_units
 
-__all__ = ["Statement", "find_flip", "statements"]
+__all__ = ["Statement", "find_charge", "find_flip", "statements"]
 
 SAME = 0.75
 """Share of a reply clause's content that a passage clause must hold to speak about the same thing."""
 FEWEST = 2
 """Content units below which a clause says too little to be compared."""
 
+_FREE_BY_THE_WAY = re.compile(r"不收费|\b(?:is |are |it's )?no charge\b", re.IGNORECASE)
 _MODAL = re.compile("可以|能够|需要|必须|应当|[能会要须可]")
 _PARTICLES = frozenset("的了吗呢啊呀吧您我你")
 _SYNONYMS = (
+    (re.compile(r"(?<![\d.,])0元"), "不收费"),
+    (re.compile(r"\b(?:CNY|RMB) ?0(?![\d.,])", re.IGNORECASE), "no charge"),
     (re.compile(r"免费|免收费|不要钱|不花钱|不用(?:付)?钱"), "不收费"),
     (re.compile(r"无须|无需|不必|不用|用不着"), "不需要"),
     (re.compile(r"收取(?:手续)?费用?|(?:要|需)付费|要钱"), "收费"),
     (re.compile(r"\bfree of charge\b|\bfor free\b|\bfree\b|\bwaived\b", re.IGNORECASE), "no charge"),
     (re.compile(r"\bfees?\b|\bcharged\b|\bcharges\b|\bcost\b|\bcosts\b", re.IGNORECASE), "charge"),
     (re.compile(r"\bunable to\b|\bcannot\b|\bcan't\b", re.IGNORECASE), "can not"),
+)
+
+_CHARGED = re.compile(
+    r"(?:收取?|要付|须付|需付|支付|缴纳?|扣取?)[^，。；\n]{0,8}费|(?:有|要|需)[^，。；\n]{0,4}(?:手续费|工本费)"
+    r"|\b(?:fees?|charges?) (?:applies|apply|is|are|will|must)\b|\bcharged\b|\byou (?:will |must )?pay a\b",
+    re.IGNORECASE,
+)
+_FREE = re.compile(
+    r"免费|不收(?:取)?[^，。；\n]{0,6}费|免收|\bfree\b|\bno (?:fee|charge)|\bwaived\b", re.IGNORECASE
+)
+_PRICED = re.compile(
+    r"\d[^，。；\n]{0,6}元|元|收费|收取|手续费|费用|费率|\bCNY|\bUSD|\bfees?\b|\bcosts?\b|\bcharg\w+(?<!of charge)|%",
+    re.IGNORECASE,
 )
 
 
@@ -44,7 +61,14 @@ def statements(text: str) -> tuple[Statement, ...]:
     """The clauses of a text that say enough to be compared."""
     for pattern, replacement in _SYNONYMS:
         text = pattern.sub(replacement, text)
-    return tuple(statement for clause in clauses(text) if (statement := _statement(clause)) is not None)
+    found = [statement for clause in clauses(text) for statement in _readings(clause)]
+    return tuple(statement for statement in found if statement is not None)
+
+
+def _readings(clause: str) -> tuple[Statement | None, ...]:
+    """What a clause states: all of it, and, where it says by the way that it is free, the rest of it."""
+    rest = _FREE_BY_THE_WAY.sub("", clause)
+    return (_statement(clause), _statement(rest)) if rest != clause else (_statement(clause),)
 
 
 def _statement(clause: str) -> Statement | None:
@@ -71,6 +95,18 @@ def find_flip(reply: Sequence[Statement], evidence: Iterable[Statement]) -> str:
         same = _likeness(statement, [other for other in known if other.negated == statement.negated])
         if opposite > same + 0.1:
             return statement.text
+    return ""
+
+
+def find_charge(reply: str, passages: Sequence[str]) -> str:
+    """A clause that speaks of a charge where the passages know only of none; empty if there is none."""
+    if not _CHARGED.search(reply):
+        return ""
+    if not any(_FREE.search(text) for text in passages) or any(_PRICED.search(text) for text in passages):
+        return ""
+    for clause in clauses(reply):
+        if _CHARGED.search(clause) and negations(clause) % 2 == 0:
+            return clause.strip()
     return ""
 
 

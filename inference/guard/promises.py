@@ -5,6 +5,7 @@ risk-free" are the honest opposite, 不是不保本 is a promise again (negation
 quotes one (声称稳赚的都是骗局) is none. (PRC asset-management guidance of 2018, no. 106, forbids them.)
 """
 
+# ruff: noqa: E501 (patterns and tables read best one a line)
 from __future__ import annotations
 
 import re
@@ -24,6 +25,8 @@ _CHINESE = (
     r"|(?:一定|肯定|必定|必然)(?:会|能|可以)?(?:赚|盈利|上?涨|升值|有收益)|刚性兑付|刚兑"
     r"|(?:本金|收益)[^，。；！？\n]{0,6}(?<![没不无])(?:有(?:绝对)?保障|有保证|绝对安全|不受损失"
     r"|不会(?:受到?)?损失)"
+    r"|(?:一定|肯定|必定|必然|绝对|保准|准保|铁定|稳稳)(?:会|能|可以|地|的)?(?:有|拿到?|得到?|赚到?|不亏|不赔|达到)"
+    r"|旱涝保收|稳拿|(?:不用|不必|无需|无须)担心(?:会)?(?:亏|赔)|包(?:过|批|下款)|必(?:过|批|下款)"
     r"|躺赚|高收益低风险|低风险高(?:收益|回报)"
 )
 _ENGLISH = (
@@ -44,17 +47,28 @@ _ENGLISH = (
     r"|\b(?:absolutely|completely|totally|perfectly) (?:safe|risk)|\b(?:capital"
     r"|principal)[- ](?:guaranteed|protected|protection)\b"
     r"|\bprincipal (?:and|or) (?:returns?|interest) (?:is|are) (?:safe|protected)\b|\bfoolproof\b"
-    r"|\beasy money\b"
+    r"|\beasy money\b|\bnothing to lose\b|\bno way (?:that )?(?:you|to|of)(?: can| could|'ll| will)? (?:lose|losing)\b"
+    r"|\b(?:isn't|is not|not|im)[ ]?possible (?:for you )?to lose\b|\b(?:definitely|certainly|surely|inevitably) (?:earn|gain|make"
+    r"|receive|get|profit|rise)\b|\b(?:earn|gain|make|get|receive)\b[^!?;\n]{0,24}\bfor (?:certain|sure)\b|\brisks? nothing\b"
+    r"|\b(?:not true|untrue|false|wrong|a myth) (?:that|to say)\b[^.!?;\n]{0,40}\b(?:not|n't)\b[^.!?;\n]{0,12}\b(?:guaranteed|protected|safe)\b"
+    r"|\bguaranteed approval\b"
 )
 _PROMISE = re.compile(f"{_CHINESE}|{_ENGLISH}", re.IGNORECASE)
 
 TRIGGER = re.compile(
-    r"[保赚赢赔亏涨跌险绝底兑躺]|百分|万无|一定|肯定|必|收益|本金|100|guarant|risk|los[es]|profit|return"
+    r"[保赚赢赔亏涨跌险绝底兑躺稳包]|铁定|百分|万无|一定|肯定|必|收益|本金|100|guarant|risk|los[es]|profit|return"
     r"|principal|capital|sure|safe|"
-    r"protect|assured|foolproof|easy|never|won't|only|absolut|complet|total|perfect",
+    r"protect|assured|foolproof|easy|never|won't|only|absolut|complet|total|perfect"
+    r"|definit|certain|inevitabl|possible|not true|untrue|false|wrong|myth|no way",
     re.IGNORECASE,
 )
 """Where a clause holds one of these, a promise may be in the making."""
+
+_DENIED_DENIAL = re.compile(
+    r"not true|untrue|false|wrong|a myth|isn't possible|is not possible|not possible|impossible|no way",
+    re.IGNORECASE,
+)
+"""A promise that begins with its own negation."""
 
 _SCAM = r"(?:骗|诈|陷阱|违规|违法|非法|不可信|scam|fraud|illegal|trap)"
 _DENIED_SCAM = r"(?<!不是)(?<!并非)(?<!不属于)(?<!not a )(?<!not )(?<!no )"
@@ -74,9 +88,12 @@ _SCAM_AFTER = re.compile(_DENIED_SCAM + _SCAM, re.IGNORECASE)
 def find_promise(text: str) -> str:
     """The first promise that the text makes, in its own words; empty if it makes none."""
     for sentence in sentences(text):
+        if not TRIGGER.search(sentence):
+            continue
         previous = 0
         for match in _PROMISE.finditer(sentence):
-            if not _denied(sentence, match.start(), previous) and not _quoted(sentence, match):
+            twice = _DENIED_DENIAL.match(match[0]) is not None
+            if (twice or not _denied(sentence, match.start(), previous)) and not _quoted(sentence, match):
                 return match[0]
             previous = match.end()
     return ""

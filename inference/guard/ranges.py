@@ -15,6 +15,7 @@ _CONNECTOR = re.compile(
     r"[ \t]?-?[ \t]?(?:-|~|/|,|、|至|到|或者?|和|与|及|to|or|and|,[ ]?or|,[ ]?and)[ \t]?", re.IGNORECASE
 )
 _RANGE = re.compile(r"[ \t]?(?:-|~|至|到|或者?|to|or)[ \t]?", re.IGNORECASE)
+_BETWEEN = re.compile(r"\bbetween[ ]$|[在介于]{1,2}[ ]?$", re.IGNORECASE)
 _LATE = re.compile("下午|晚上|晚间|傍晚|夜间|午后|晚")
 _LARGE = re.compile("[万亿]")
 
@@ -29,7 +30,8 @@ def share_units(figures: list[Figure], text: str) -> list[Figure]:
         if right.bare and (left.kind, right.kind) != ("number", "amount"):
             continue
         # 「6期、0.6%」: rates are listed each with its sign, so only a range shares one.
-        connector = _RANGE if right.kind == "percent" else _CONNECTOR
+        between = _BETWEEN.search(text, max(0, left.start - 12), left.start) is not None
+        connector = _RANGE if right.kind == "percent" and not between else _CONNECTOR
         if connector.fullmatch(text[left.end : right.start]):
             result[index] = _with_unit_of(left, right)
     for index in range(1, len(result)):

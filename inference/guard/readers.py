@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from inference.guard.figure import Value
-from inference.guard.numerals import chinese_number, english_number, starts_with_scale
+from inference.guard.numerals import ENGLISH, chinese_number, english_number, starts_with_scale
 from inference.guard.patterns import MONTHS
 from inference.guard.units import CURRENCIES, currency, multiplier, unit
 
@@ -17,6 +17,13 @@ Groups = Mapping[str, str]
 """The named groups of a match that took part in it."""
 Found = tuple[str, Value] | None
 """Kind and value; None where it is no figure after all."""
+
+
+def _spelled(word: str) -> Fraction | None:
+    """A number in digits or as an English word; None if it is neither."""
+    if word.isdigit():
+        return Fraction(word)
+    return english_number(word) if re.fullmatch(ENGLISH, word, re.IGNORECASE) else None
 
 
 def _number(text: str) -> Fraction:
@@ -61,6 +68,16 @@ def _read_time(groups: Groups, text: str, match: re.Match[str]) -> Found:
         return "time", Fraction(0)
     if "noon" in groups:
         return "time", Fraction(720)
+    if "past" in groups:
+        hours = _spelled(groups["th6"])
+        past = (
+            30
+            if groups["past"].lower().startswith("half")
+            else -15
+            if groups["past"].lower().endswith("to")
+            else 15
+        )
+        return None if hours is None else ("halftime", hours * 60 + past)
     hour, minute = _number(part("th")), part("tm")
     minutes = Fraction(30) if part("thalf") else _number(minute) if minute else Fraction(0)
     period, suffix = part("tp"), part("ta").lower()
@@ -87,6 +104,10 @@ def _read_fraction(groups: Groups, text: str, match: re.Match[str]) -> Found:
         return "percent", Fraction(50)
     if "all" in groups:
         return "percent", Fraction(100)
+    if "zhe" in groups:
+        digits = [_number(digit) for digit in groups["zhe"]] if "." not in groups["zhe"] else []
+        written = digits[0] + digits[1] / 10 if len(digits) == 2 else _number(groups["zhe"])
+        return "percent", written * 10
     if "cheng" in groups:
         return "percent", _number(groups["cheng"]) * 10 + (5 if "chenghalf" in groups else 0)
     below = {"百": Fraction(100), "千": Fraction(1000), "万": Fraction(10_000)}.get(groups["fd"])
@@ -95,6 +116,18 @@ def _read_fraction(groups: Groups, text: str, match: re.Match[str]) -> Found:
 
 
 def _read_half(groups: Groups, text: str, match: re.Match[str]) -> Found:
+    if "hp" in groups:
+        part = (
+            Fraction(1, 2)
+            if groups["hp"].lower() == "half"
+            else Fraction(3 if groups["hp"].lower().startswith("three") else 1, 4)
+        )
+        kind, factor = unit(groups["hpu"]) if "hpu" in groups else ("amount", Fraction(1))
+        return kind, part * multiplier(groups["hm"]) * factor
+    if "he" in groups:
+        whole_units = _spelled(groups["he"])
+        kind, factor = unit(groups["heu"])
+        return None if whole_units is None else (kind, (whole_units + Fraction(1, 2)) * factor)
     if "hy" in groups:
         return "month", (_number(groups["hy"]) + Fraction(1, 2)) * 12
     if text[max(0, match.start() - 1) : match.start()] in {"上", "下", "前", "后"}:

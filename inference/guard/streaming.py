@@ -13,6 +13,7 @@ import re
 from inference.guard.clauses import NEGATION
 from inference.guard.figures import find_figures
 from inference.guard.promises import TRIGGER
+from inference.guard.terms import TERM
 
 __all__ = ["safe_prefix"]
 
@@ -33,7 +34,16 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _CHARGE = re.compile(r"[费免]|需要|可以|\bcan\b|\bfee|charg|cost|waive|unable", re.IGNORECASE)
-_LOOKED_AT = (_TELLING, TRIGGER, NEGATION, _CHARGE)
+_HAND_OVER = re.compile(
+    r"提供|告诉|告知|发给|发我|回复|给我|报给|念|转[账到入]|汇款|密码|口令|验证码|卡号|账户|屏幕|系统|提示|指令|忽略"
+    r"|\b(?:send|tell|give|share|forward|reply|text|type|enter|need|transfer|move|wire|install|system|prompt|ignore|instruct"
+    r"|password|passcode|pin\b|otp|cvv|code)",
+    re.IGNORECASE,
+)
+_SPACED_OUT = re.compile(
+    r"\b[A-Za-z][\s.*_·-]{1,2}[A-Za-z]\b|[\u3400-\u9fff][ ·•.*_~|/-]{1,3}[\u3400-\u9fff]"
+)
+_LOOKED_AT = (_TELLING, TRIGGER, NEGATION, _CHARGE, TERM, _HAND_OVER, _SPACED_OUT)
 _WORD_BREAK = re.compile(r"[\s，。！？；：、）」』”\u3400-\u9fff]")
 
 

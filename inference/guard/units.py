@@ -11,9 +11,10 @@ Unit = tuple[str, Fraction]
 
 # Kinds. Base units: percent points, major currency units, minutes, days, business days, months.
 _UNITS: tuple[tuple[str, str, Fraction], ...] = (
-    (r"个?百分点|[%]|percentage points?|per ?cents?\b|pct\b", "percent", Fraction(1)),
+    (r"个?百分点|percentage[ -]points?\b|p\.?p\.?t?s?\b", "point", Fraction(1)),
+    (r"[%]|per ?cents?\b|pct\b", "percent", Fraction(1)),
     (r"‰|per mille?\b", "percent", Fraction(1, 10)),
-    (r"个?基点|个?bps?\b|basis[ -]points?", "percent", Fraction(1, 100)),
+    (r"个?基点|个?bps?\b|basis[ -]points?", "bps", Fraction(1, 100)),
     (r"美元|美金|us[ ]?dollars?\b|usd\b|dollars?\b", "USD", Fraction(1)),
     (r"欧元|euros?\b|eur\b", "EUR", Fraction(1)),
     (r"港元|港币|hong kong dollars?\b|hkd\b", "HKD", Fraction(1)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from bot.errors import ConfigError
 from inference.lint.figures import check_documents, check_facts, check_languages
 from inference.lint.finding import Finding, Severity
+from inference.lint.injection import check_injection
 from inference.lint.questions import check_questions
 from inference.lint.source import entries
 from inference.lint.wording import check_addresses, check_completeness, check_promises
@@ -33,6 +34,7 @@ def lint(knowledge_folder: Path) -> list[Finding]:
         *check_documents(knowledge_folder),
         *check_facts(placed, knowledge.facts),
         *check_promises(placed, knowledge_folder),
+        *check_injection(placed, knowledge_folder),
         *check_addresses(placed, knowledge_folder, knowledge.facts),
     ]
     return sorted(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.types import Exchange, Hit, Language, Passage, SearchResult
 from inference.retrieval.adapter import AdaptedEncoder
-from inference.retrieval.embedding import CachedEncoder, Closed, Encoder
+from inference.retrieval.embedding import CachedEncoder, Closed, Encoder, Vectors
 from inference.retrieval.follow_up import context_of
 from inference.retrieval.fusion import FusionFile, load_fusion
 from inference.retrieval.index import Index
@@ -105,6 +105,15 @@ class KnowledgeRetriever:
         return await loop.run_in_executor(
             self._searching, self._search, generation, question, language, history, limit
         )
+
+    async def embed(self, text: str) -> Vectors | None:
+        """A query's vector, shape (1, dimension), for whoever else needs it; None until the encoder is
+        loaded, or without one."""
+        encoder = self._encoder
+        if encoder is None or encoder.cold:
+            return None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._searching, encoder.query, text)
 
     def passage(self, id: str, language: Language) -> Passage | None:
         passages = self._generation.passages

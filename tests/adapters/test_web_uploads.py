@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.web import WebAdapter
 from adapters.web.sniff import sniff
 from adapters.web.uploads import safe_name
-from bot.errors import StoreBusy
+from bot.errors import AttachmentRefused, StoreBusy
 from tests.adapters.host import MemoryHost
 from tests.adapters.test_web_api import browser, refusal
 from tests.adapters.web_host import SETTINGS, Served, serve
@@ -172,6 +172,16 @@ async def test_a_busy_store_refuses_for_now(page: aiohttp.ClientSession, served:
     served.host.failure = StoreBusy("locked")
     response = await upload(page, PNG)
     assert (response.status, "Retry-After" in response.headers) == (503, True)
+
+
+async def test_a_file_found_unsafe_is_refused_without_saying_why(
+    page: aiohttp.ClientSession, served: Served
+) -> None:
+    served.host.failure = AttachmentRefused("an archive hangs behind it")
+    response = await upload(page, PNG)
+    said = await refusal(response)
+    assert (response.status, said["code"]) == (415, "upload_unsafe")
+    assert "archive" not in said["message"]["en"]
 
 
 async def test_a_part_of_a_recording_can_be_asked_for(page: aiohttp.ClientSession) -> None:

@@ -10,7 +10,9 @@ from bot.answering import LONGEST_QUOTE, Answering, quote
 from bot.config import Config
 from bot.ids import new_id
 from bot.metrics import Metrics
-from bot.rails import Context, build_handler
+from bot.rails import Context, Handler, chain
+from bot.rails.answer import AnswerRail
+from bot.rails.normalise import normalise
 from bot.types import Buttons, Exchange, Hit, Language, Passage, SearchResult, Sources
 from inference.fake import FakeModel, Script
 from inference.guard import ReplyGuard
@@ -163,8 +165,12 @@ async def test_nothing_found_is_an_honest_i_dont_know() -> None:
     assert (await ask(counter(Found(confidence=0.99)))).source == "unknown"
 
 
+def build_handler_of(answering: Answering) -> Handler:
+    return chain((normalise,), AnswerRail(answering))
+
+
 async def test_the_message_carries_text_sources_and_what_may_come_next() -> None:
-    handler = build_handler(counter(Found(LOST)))
+    handler = build_handler_of(counter(Found(LOST)))
     outcome = await handler(event("卡丢了"), Context(CONFIG))
     _, sources, buttons = outcome.messages[0].parts
     assert isinstance(sources, Sources)
@@ -178,7 +184,7 @@ async def test_the_message_carries_text_sources_and_what_may_come_next() -> None
 
 
 async def test_a_pressed_choice_is_answered_without_a_search_and_remembered_as_its_question() -> None:
-    handler = build_handler(counter(Found(confidence=0.0)))
+    handler = build_handler_of(counter(Found(confidence=0.0)))
     outcome = await handler(event("", kind="button", value="kb:cards.replace"), Context(CONFIG))
     assert outcome.messages[0].text == REPLACE.text
     assert outcome.seen == REPLACE.title
@@ -186,13 +192,13 @@ async def test_a_pressed_choice_is_answered_without_a_search_and_remembered_as_i
 
 @pytest.mark.parametrize("value", ["kb:gone", "", "nonsense"])
 async def test_a_stale_or_foreign_button_gets_an_honest_answer(value: str) -> None:
-    handler = build_handler(counter(Found(confidence=0.0)))
+    handler = build_handler_of(counter(Found(confidence=0.0)))
     outcome = await handler(event("", kind="button", value=value), Context(CONFIG))
     assert "不想随便答错" in outcome.messages[0].text
 
 
 async def test_a_suggestion_is_asked_as_if_it_were_typed() -> None:
-    handler = build_handler(counter(Found(LOST)))
+    handler = build_handler_of(counter(Found(LOST)))
     outcome = await handler(event("", kind="button", value="say:信用卡丢了怎么办？"), Context(CONFIG))
     assert outcome.messages[0].text == LOST.text
     assert outcome.seen == "信用卡丢了怎么办?"

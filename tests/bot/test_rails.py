@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.config import Config
 from bot.config.models import Localised
 from bot.locales import LANGUAGES, catalogue, say
-from bot.rails import RAILS, Context, chain
+from bot.rails import Context, chain
 from bot.rails.base import reply
 from bot.rails.choices import choices
 from bot.rails.greet import greet
@@ -218,7 +218,7 @@ async def test_the_next_answer_without_choices_ends_the_offer() -> None:
 
 async def test_a_say_choice_picked_by_number_is_a_message_like_any_other() -> None:
     last = Answers()
-    handler = chain(RAILS, last)
+    handler = chain((choices, normalise, owner, greet), last)
     state = {"choices": [["转账多久到账？", "say:转账多久到账？"]]}
     await handler(event("1"), Context(CONFIG, state=state))
     assert last.asked[0].text == "转账多久到账?"

@@ -21,6 +21,7 @@ from bot.sender import TRIES, Sender
 from bot.store import Outcome, Store
 from bot.turns import CRASHES, Turns
 from bot.types import InboundEvent, Text
+from inference.privacy.masker import TextMasker
 from tests.conftest import eventually
 from tests.make import NOON
 
@@ -53,12 +54,14 @@ class Bench:
         self.metrics = Metrics()
         config = Config()
         self.live = LiveConfig(Loaded(config, Path("teller.yaml"), "test"))
-        self.host = CounterHost(store, self.bus, self.live, self.metrics, self.clock, lambda: "id")
+        self.host = CounterHost(
+            store, self.bus, self.live, self.metrics, self.clock, lambda: "id", TextMasker()
+        )
 
     @asynccontextmanager
     async def working(self, handler: Callable[..., object] = echo) -> AsyncIterator[Bench]:
         await self.platform.start(self.host)
-        turns = Turns(self.store, self.bus, self.live, handler, self.metrics, self.clock)  # type: ignore[arg-type]
+        turns = Turns(self.store, self.bus, self.live, handler, self.metrics, self.clock, masker=TextMasker())  # type: ignore[arg-type]
         sender = Sender(self.store, self.bus, {("fake", "test"): self.platform}, self.metrics, self.clock)
         tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
         await asyncio.sleep(0)

@@ -1,0 +1,25 @@
+"""Privacy rail: from here on nobody sees personal data, neither models nor logs nor what is kept in clear.
+
+The event keeps the message as it came (sealed in the store); everything behind this rail works with
+`Context.text`. Only the risk rules read the words as they were, and they neither keep nor show them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.ports import Masker
+from bot.rails.base import Context, Handler, Rail
+from bot.store import Outcome
+from bot.types import InboundEvent
+
+__all__ = ["privacy"]
+
+
+def privacy(masker: Masker) -> Rail:
+    async def rail(handler: Handler, event: InboundEvent, context: Context) -> Outcome:
+        masked = masker.mask(context.text)
+        kinds = masked.kinds | frozenset(event.hidden)
+        return await handler(event, replace(context, text=masked.text, spoken=context.text, kinds=kinds))
+
+    return rail

@@ -1,0 +1,43 @@
+"""Profiles: what is on file about a customer's age, risk level and tests; sealed, one row a subject."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from bot.store.schema import profiles
+from bot.store.subjects import DataKeys
+from bot.suitability.profile import Profile, ProfileChange, merge
+from bot.types import decode, encode
+
+__all__ = ["apply", "get"]
+
+
+def get(connection: Connection, keys: DataKeys, whose: str) -> Profile:
+    """The profile of a subject; an empty one for a stranger.
+
+    Raises:
+        SealBroken: the row was changed, or its key erased.
+    """
+    row = connection.execute(select(profiles).where(profiles.c.whose == whose)).first()
+    if row is None:
+        return Profile()
+    return decode(keys.open(connection, row.subject, "profiles", "data", whose, row.data), Profile)
+
+
+def apply(connection: Connection, keys: DataKeys, change: ProfileChange, now: float) -> None:
+    """Merge a change into what is on file; twice is as once."""
+    whose = change.subject
+    row = connection.execute(
+        select(profiles.c.whose).where(profiles.c.whose == whose).with_for_update()
+    ).first()
+    changed = merge(get(connection, keys, whose), change)
+    seal = keys.of(connection, whose)
+    values = {
+        "data": seal.seal("profiles", "data", whose, encode(changed.stored()).decode()),
+        "subject": seal.id,
+        "updated_at": now,
+    }
+    if row is None:
+        connection.execute(insert(profiles).values(whose=whose, **values))
+    else:
+        connection.execute(update(profiles).where(profiles.c.whose == whose).values(values))

@@ -1,0 +1,295 @@
+"""The rule engine: a message in, what must be done about it out. Deterministic, no model, no network.
+
+    fold ─► concepts (one Aho-Corasick pass, and one by sound) ─► facts ─► conditions (CEL) of the rules
+    that any of these facts could fire ─► the strictest action
+
+A rule is looked at only if some fact that it names has another value than "nothing known": with all
+at that value its condition is false (the loader has tried), so nothing is missed.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from bot.types import Assessment, Fired, RiskAction
+from inference.rules.amounts import find_amounts
+from inference.rules.conditions import EvaluationError
+from inference.rules.facts import Value, facts_of_kinds, money_facts
+from inference.rules.folding import fold, trace
+from inference.rules.lexicon import Hit
+from inference.rules.schema import ACTIONS
+
+if TYPE_CHECKING:
+    from inference.rules.loader import Rule, RuleSet
+
+__all__ = ["Memory", "RuleEngine"]
+
+Memory = Mapping[str, Any]
+"""What is kept of a conversation between messages; plain JSON. Empty at its start."""
+
+WINDOW_S = 1800.0
+"""How long something said counts as recent."""
+JOIN_S = 180.0
+"""How long after a message the next one may go on with its sentence."""
+TAIL = 24
+"""Characters of a message that the next one may go on from."""
+_QUESTION = re.compile(
+    r"[?？]|[吗么呢]\s*$|[吗么呢][,。!~]|什么|怎么|如何|多少|为何|为什么|哪|是否|能不能|可不可以|是不是|有没有|"
+    r"^(?:what|how|why|when|where|who|which|is|are|can|could|does|do|should|will|would)\b"
+)
+_LONG_NUMBER = re.compile(r"\d{4,}")
+_ORDER = {action: n for n, action in enumerate(ACTIONS)}
+_RAW_LIMIT = 8000
+"""Characters of a message that are read."""
+
+
+class RuleEngine:
+    """Runs one rule set.
+
+    Args:
+        rules: the compiled set.
+        approved: digests of the rules that two people have approved; None approves all (tools, tests).
+            An active rule that isn't approved, and every draft, only runs in the shadow.
+        jurisdiction: where the bank is; rules of others aren't run.
+    """
+
+    def __init__(
+        self, rules: RuleSet, *, approved: frozenset[str] | None = None, jurisdiction: str = "CN"
+    ) -> None:
+        self.rules = rules
+        self.approved = approved
+        self._lexicon = rules.lexicon
+        self._candidates: dict[str, list[int]] = {}
+        self._rules = [
+            rule
+            for rule in rules.rules
+            if rule.spec.status != "retired"
+            and (jurisdiction in rule.spec.jurisdiction or "ALL" in rule.spec.jurisdiction)
+        ]
+        self._shadow = [not self._is_live(rule) for rule in self._rules]
+        recalled = set()
+        for number, rule in enumerate(self._rules):
+            names = set(rule.condition.names)
+            for name in names:
+                self._candidates.setdefault(name, []).append(number)
+            names |= set(rule.unless.names) if rule.unless else set()
+            recalled |= {n.removeprefix("recently.") for n in names if n.startswith("recently.")}
+        self._recalled = frozenset(recalled)
+
+    @property
+    def version(self) -> str:
+        return self.rules.version
+
+    def _is_live(self, rule: Rule) -> bool:
+        if rule.spec.status != "active":
+            return False
+        return self.approved is None or rule.digest in self.approved
+
+    def unapproved(self) -> list[Rule]:
+        """Active rules that only run in the shadow, since two people haven't approved them."""
+        return [r for r in self._rules if r.spec.status == "active" and not self._is_live(r)]
+
+    def acting(self) -> list[Rule]:
+        """The rules that act rather than run in the shadow."""
+        return [rule for rule, shadow in zip(self._rules, self._shadow, strict=True) if not shadow]
+
+    # ── one message ──
+
+    def assess(
+        self,
+        text: str,
+        *,
+        facts: Mapping[str, Value] | None = None,
+        pasted: Iterable[str] = (),
+        memory: Memory | None = None,
+        now: datetime | None = None,
+    ) -> Assessment:
+        """What a message calls for.
+
+        Args:
+            text: the message, personal data masked or not.
+            facts: what else is known (`inference.rules.facts`).
+            pasted: kinds of personal data in it (`inference.privacy`).
+            memory: the last assessment's `memory` in this conversation.
+        """
+        at = now.timestamp() if now else time.time()
+        today = now.date() if now else date.today()
+        folded = fold(text[:_RAW_LIMIT])
+        memory = memory or {}
+        tail = memory.get("tail", "") if at - memory.get("at", 0.0) <= JOIN_S else ""
+        joined = f"{tail}{folded}"
+        given = {**(facts or {}), **facts_of_kinds(pasted)}
+        known, hits = self._facts(joined, len(tail), folded, given)
+        kept = self._remember(known, folded, memory, at)
+        numbers = {n for name in known for n in self._candidates.get(name, ())}
+        fired: list[tuple[Rule, bool]] = []
+        broken: list[Rule] = []
+        for number in sorted(numbers):
+            rule = self._rules[number]
+            if not rule.in_force(today):
+                continue
+            try:
+                if rule.condition.holds(known) and not (rule.unless and rule.unless.holds(known)):
+                    fired.append((rule, self._shadow[number]))
+            except EvaluationError:
+                if not self._shadow[number]:
+                    broken.append(rule)
+        return self._assessment(text, len(tail), fired, broken, hits, kept)
+
+    def _facts(
+        self, joined: str, tail: int, folded: str, given: Mapping[str, Value]
+    ) -> tuple[dict[str, Value], list[Hit]]:
+        known: dict[str, Value] = {name: value for name, value in given.items() if value}
+        hits = self._lexicon.find(joined, tail)
+        for hit in hits:
+            if not hit.negated:
+                known[f"said.{hit.concept}"] = True
+        for hit in hits:
+            if hit.negated and f"said.{hit.concept}" not in known:
+                known[f"denied.{hit.concept}"] = True
+        for concept in self._lexicon.hear(joined):
+            if f"denied.{concept}" not in known:
+                known[f"said.{concept}"] = True
+        money = money_facts(find_amounts(folded))
+        for name, value in money.items():
+            known.setdefault(name, value)
+        known["text.length"] = len(folded)
+        if _QUESTION.search(folded):
+            known["text.question"] = True
+        if folded.isascii():
+            known["text.english"] = True
+        return known, hits
+
+    def _remember(self, known: dict[str, Value], folded: str, memory: Memory, at: float) -> dict[str, Any]:
+        """Add `recently.*` to what is known; what to keep for the next message."""
+        earlier: Mapping[str, float] = memory.get("said", {})
+        said = {name: when for name, when in earlier.items() if at - when <= WINDOW_S}
+        for name in list(known):
+            concept = name.removeprefix("said.")
+            if concept != name and concept in self._recalled:
+                said[concept] = at
+        for concept in said:
+            known[f"recently.{concept}"] = True
+        return {"tail": _LONG_NUMBER.sub("#", folded[-TAIL:]), "at": at, "said": said}
+
+    def _assessment(
+        self,
+        text: str,
+        tail: int,
+        fired: Sequence[tuple[Rule, bool]],
+        broken: Sequence[Rule],
+        hits: Sequence[Hit],
+        memory: dict[str, Any],
+    ) -> Assessment:
+        live = [rule for rule, shadow in fired if not shadow]
+        live.sort(key=lambda rule: (-_ORDER[rule.spec.action], rule.spec.severity))
+        shadow = tuple(rule.id for rule, is_shadow in fired if is_shadow)
+        errors = tuple(rule.id for rule in broken)
+        if not live:
+            # A rule that can't be evaluated must not let a message through: a person looks at it.
+            failed: RiskAction = "escalate" if broken else "none"
+            return Assessment(
+                action=failed,
+                shadow=shadow,
+                errors=errors,
+                memory=memory,
+                version=self.version,
+                severity="P2" if broken else "",
+                department="fraud_risk" if broken else "",
+                reason="rule_error" if broken else "",
+            )
+        spans = _Spans(text, tail, hits)
+        found = tuple(
+            Fired(
+                rule.id,
+                rule.spec.version,
+                rule.spec.action,
+                rule.spec.reason,
+                rule.spec.template,
+                spans.of(rule),
+            )
+            for rule in live
+        )
+        first = live[0].spec
+        action: RiskAction = first.action
+        if broken and _ORDER[action] < _ORDER["escalate"]:
+            action = "escalate"
+        return Assessment(
+            action=action,
+            rules=found,
+            severity=first.severity,
+            department=first.department,
+            reason=first.reason,
+            template=first.template,
+            shadow=shadow,
+            errors=errors,
+            memory=memory,
+            version=self.version,
+        )
+
+    def says(self, template: str, language: str, **values: str) -> str:
+        """A template's text, filled in."""
+        written = self.rules.templates[template]
+        return (written.zh if language == "zh" else written.en).format(**values)
+
+    # ── for tools and tests ──
+
+    def remember(self, text: str, memory: Memory, now: datetime) -> dict[str, Any]:
+        """The memory after one more message."""
+        return self.assess(text, memory=memory, now=now).memory
+
+    def fires(
+        self, rule: Rule, text: str, *, facts: Mapping[str, Value], memory: Memory, now: datetime
+    ) -> bool:
+        """Whether one rule's condition holds for a message, in force or not."""
+        at = now.timestamp()
+        folded = fold(text[:_RAW_LIMIT])
+        tail = memory.get("tail", "") if at - memory.get("at", 0.0) <= JOIN_S else ""
+        known, _ = self._facts(f"{tail}{folded}", len(tail), folded, facts)
+        self._remember(known, folded, memory, at)
+        return rule.condition.holds(known) and not (rule.unless is not None and rule.unless.holds(known))
+
+    def explain(self, text: str, facts: Mapping[str, Value] | None = None) -> dict[str, Any]:
+        """How a message is read: its folded text, the facts seen, and what they fired."""
+        folded = fold(text[:_RAW_LIMIT])
+        known, hits = self._facts(folded, 0, folded, facts or {})
+        assessment = self.assess(text, facts=facts)
+        return {
+            "folded": folded,
+            "concepts": [
+                {"concept": h.concept, "found": folded[h.start : h.end], "negated": h.negated} for h in hits
+            ],
+            "facts": dict(sorted(known.items())),
+            "action": assessment.action,
+            "rules": [fired.id for fired in assessment.rules],
+            "shadow": list(assessment.shadow),
+            "version": self.version,
+        }
+
+
+class _Spans:
+    """Where in the message as it was written the words stand that fired a rule."""
+
+    def __init__(self, text: str, tail: int, hits: Sequence[Hit]) -> None:
+        self._text, self._tail, self._hits = text[:_RAW_LIMIT], tail, hits
+        self._origins: list[int] | None = None
+
+    def of(self, rule: Rule) -> tuple[tuple[int, int], ...]:
+        named = {
+            name.split(".", 1)[1] for name in rule.condition.names if name.startswith(("said.", "recently."))
+        }
+        found = [hit for hit in self._hits if hit.concept in named and not hit.negated]
+        if not found:
+            return ()
+        if self._origins is None:
+            self._origins = trace(self._text)[1]
+        spans = set()
+        for hit in found:
+            start, end = max(0, hit.start - self._tail), hit.end - self._tail
+            if 0 < end <= len(self._origins):
+                spans.add((self._origins[start], self._origins[end - 1] + 1))
+        return tuple(sorted(spans))

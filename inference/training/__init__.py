@@ -1,0 +1,1 @@
+"""Training what Teller ships. Data that it is trained on lies in `data/`."""

@@ -1,0 +1,76 @@
+"""Profiles in the database: sealed, merged, committed with the turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import LiveConfig, load
+from bot.errors import ConfigError
+from bot.store import Outcome, Store
+from bot.suitability.profile import Profile, ProfileChange, Rating, Test
+from bot.suitability.shelf import LiveCounter, load_counter
+from tests.bot.suitability.desk import CONFIG
+from tests.counter import write_config
+from tests.make import NOON, T0, event
+
+WHO = "fake|test|wang|"
+LEARNT = ProfileChange(
+    WHO, test=Test("t1", NOON, "v", "finished"), rating=Rating("C4", NOON, "prescreen"), age=51
+)
+
+
+async def test_a_profile_is_kept_merged_and_sealed(store_url: str, tmp_path: Path) -> None:
+    store = await Store.open(store_url)
+    assert await store.profile(WHO) == Profile()
+    await store.change_profile(LEARNT, now=T0)
+    await store.change_profile(LEARNT, now=T0)
+    await store.change_profile(ProfileChange(WHO, rating=Rating("C2", NOON, "bank")), now=T0)
+    profile = await store.profile(WHO)
+    assert (profile.age, profile.level(NOON), len(profile.tests)) == (51, "C2", 1)
+    await store.close()
+    again = await Store.open(store_url)
+    assert await again.profile(WHO) == profile
+    await again.close()
+    for path in tmp_path.glob("store.db*"):
+        assert b"prescreen" not in path.read_bytes()
+
+
+async def test_it_is_committed_with_the_turn_or_not_at_all(store_url: str) -> None:
+    store = await Store.open(store_url)
+    await store.accept(event(), b"{}", queue_limit=9, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=30, limit=1)
+    await store.complete(claim, Outcome(profile=LEARNT), now=T0)
+    assert (await store.profile(WHO)).level(NOON) == "C4"
+    await store.close()
+
+
+def test_both_files_are_checked_at_once_and_may_be_missing(tmp_path: Path) -> None:
+    assert load_counter(tmp_path / "a.yaml", tmp_path / "b.yaml").questionnaire is None
+    (tmp_path / "a.yaml").write_text("version: 1\n")
+    (tmp_path / "b.yaml").write_text("products: []\n")
+    with pytest.raises(ConfigError) as error:
+        load_counter(tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert {Path(problem.file).name for problem in error.value.problems} == {"a.yaml", "b.yaml"}
+
+
+async def test_a_good_change_is_live_and_a_bad_one_leaves_the_last_good_version(tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    shelf = tmp_path / "products.yaml"
+    text = (CONFIG / "products.yaml").read_text(encoding="utf-8")
+    shelf.write_text(text, encoding="utf-8")
+    live = LiveCounter(LiveConfig(load(path)))
+    first = live.current.shelf
+    assert first.products
+    shelf.write_text(text.replace("minimum: 50000", "minimum: 60000", 1), encoding="utf-8")
+    assert await live.reload()
+    assert live.current.shelf.version != first.version
+    shelf.write_text(text.replace("liquidity: notice", "liquidity: notize", 1), encoding="utf-8")
+    assert not await live.reload()
+    assert "did you mean 'notice'" in live.error
+    assert live.current.shelf.version != first.version
+    shelf.write_text(text, encoding="utf-8")
+    assert await live.reload()
+    assert live.error == ""
+    assert live.current.shelf == first

@@ -1,0 +1,99 @@
+"""Concepts in messages: words, alternatives, gaps, negation, exceptions, sound."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference.rules.folding import fold
+from inference.rules.lexicon import Concept, Lexicon
+from inference.rules.terms import TermError, read_term
+
+
+def said(lexicon: Lexicon, text: str) -> set[str]:
+    return {hit.concept for hit in lexicon.find(fold(text)) if not hit.negated}
+
+
+def denied(lexicon: Lexicon, text: str) -> set[str]:
+    return {hit.concept for hit in lexicon.find(fold(text)) if hit.negated}
+
+
+LEXICON = Lexicon(
+    [
+        Concept("transfer", ("(转|汇)(钱|款|了|)", "transfer*", "send money")),
+        Concept("told", ("让我…安全账户", "told me to…account")),
+        Concept("code", ("验证码",), ("验证码收不到",), sounds=True),
+        Concept("otp", ("otp",)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        ("我转了", {"transfer"}),
+        ("I transferred it", {"transfer"}),
+        ("please send  money", {"transfer"}),
+        ("SENDMONEY", {"transfer"}),
+        ("他让我把钱转到那个安全账户", {"told", "transfer"}),
+        ("让我。安全账户", set()),
+        ("he told me to move it to this account", {"told"}),
+        ("把验证码给他", {"code"}),
+        ("验证码收不到", set()),
+        ("otp", {"otp"}),
+        ("potpourri", set()),
+        ("OTP是什么", {"otp"}),
+    ],
+)
+def test_what_is_found(text: str, concepts: set[str]) -> None:
+    assert said(LEXICON, text) == concepts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我没转钱",
+        "我没有给他转款",
+        "别转",
+        "I didn't send money",
+        "never transfer",
+        "还没汇款呢",
+        "I have not sent or transferred",
+    ],
+)
+def test_negation_reaches_what_follows_in_its_clause(text: str) -> None:
+    assert "transfer" not in said(LEXICON, text)
+    assert "transfer" in denied(LEXICON, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "不小心转了",
+        "我没想到，转了",
+        "不转钱就冻结我",
+        "是不是要转钱",
+        "没办法只好转款",
+        "I don't know, transferred it",
+        "没多想就汇了",
+    ],
+)
+def test_what_only_looks_like_negation_or_belongs_elsewhere_negates_nothing(text: str) -> None:
+    assert "transfer" in said(LEXICON, text)
+
+
+@pytest.mark.parametrize("text", ["yan zheng ma", "验正码", "yanzhengma 多少", "演证码"])
+def test_sound_finds_homophones_and_pinyin(text: str) -> None:
+    assert LEXICON.hear(fold(text)) == {"code"}
+
+
+def test_only_what_ends_in_the_new_message_counts() -> None:
+    tail = fold("把验证")
+    assert {h.concept for h in LEXICON.find(tail + fold("码给我"), len(tail))} == {"code"}
+    whole = fold("把验证码")
+    assert not LEXICON.find(whole + fold("给我"), len(whole))
+
+
+@pytest.mark.parametrize("wrong", ["(a", "a)", "a|b", "((a))", "…", "(a|b|c|d|e|f|g|h|i)" * 4, "🙂"])
+def test_a_word_that_cant_be_read_is_refused_with_a_reason(wrong: str) -> None:
+    with pytest.raises(TermError, match=r"\w"):
+        read_term(wrong)

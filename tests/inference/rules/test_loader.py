@@ -1,0 +1,138 @@
+"""What is wrong with a rule is refused with its file and line, all at once; the running set stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigError, TellerError
+from inference.rules import approvals, load_rules
+from inference.rules.live import LiveRules
+from tests.safe import RULES, engine_of
+
+
+def refused(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        engine_of(folder, text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ("severity: P2", "severity: P2\n    colour: red", "unknown key 'rules.0.colour'"),
+        ("severity: P2", "severty: P2", "did you mean 'severity'"),
+        ("said.safe_account && !said.moved", "said.safe_acount", "did you mean 'said.safe_account'?"),
+        ("said.safe_account && !said.moved", "said.safe_account &&", "Syntax error"),
+        ("said.safe_account && !said.moved", "amount.cny > 'much'", "no matching overload"),
+        ("said.safe_account && !said.moved", "amount.cny + 1", "not true or false"),
+        ("said.safe_account && !said.moved", "'[1, 2].all(x, x > 0)'", "loops"),
+        ("said.safe_account && !said.moved", "'!said.moved'", "true of an empty message"),
+        ("template: caution", "template: cation", "no template 'cation'"),
+        ("{hotline}。", "{phone}。", "{phone} can't be filled in"),
+        ("action: warn", "action: shout", "'block', 'escalate', 'confirm' or 'warn'"),
+        (
+            "effective_from: 2020-01-01",
+            "effective_from: 2020-01-01\n    effective_to: 2026-01-01",
+            "expired on 2026-01-01",
+        ),
+        (
+            "effective_from: 2020-01-01",
+            "effective_from: 2020-01-01\n    effective_to: 2019-01-01",
+            "lies before",
+        ),
+        ("fire: [转到安全账户]", "fire: []", "at least 1 item"),
+        ("zh: [安全账户]", "zh: [(安全账户]", "every ( needs its )"),
+        ("id: t.after", "id: t.before", "is there already"),
+        ("source: the test", "source: x", "at least 4 characters"),
+    ],
+)
+def test_a_rule_that_is_wrong_is_refused_with_its_line(
+    tmp_path: Path, was: str, becomes: str, says: str
+) -> None:
+    assert was in RULES
+    message = refused(tmp_path, RULES.replace(was, becomes, 1))
+    assert says in message
+    assert "rules.yaml:" in message
+
+
+def test_a_caret_shows_where_a_condition_is_wrong(tmp_path: Path) -> None:
+    message = refused(
+        tmp_path, RULES.replace("said.safe_account && !said.moved", "said.moved && said.nothing")
+    )
+    line, caret = message.splitlines()[-2:]
+    assert line[caret.index("^") :].startswith(".nothing") or line[caret.index("^") :].startswith("said")
+
+
+def test_conditions_that_refer_to_themselves_are_refused(tmp_path: Path) -> None:
+    loop = "conditions: {a: is.b || said.moved, b: is.a}\n" + RULES
+    assert "refers to itself: a → b → a" in refused(tmp_path, loop)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    text = RULES.replace("template: caution", "template: gone", 1).replace(
+        "when: said.sell", "when: said.sel"
+    )
+    message = refused(tmp_path, text)
+    assert "gone" in message
+    assert "said.sel" in message
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"add \*.yaml files"):
+        load_rules(tmp_path, today=date(2026, 11, 23))
+
+
+def approve_all(folder: Path) -> None:
+    rules = list(load_rules(folder, today=date(2026, 11, 23)).rules)
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    approvals.propose(folder, rules, "lin", now)
+    approvals.approve(folder, rules, "mo", now)
+
+
+def test_it_takes_two_people(tmp_path: Path) -> None:
+    rules = list(engine_of(tmp_path).rules.rules)
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    with pytest.raises(TellerError, match="teller rules propose"):
+        approvals.approve(tmp_path, rules, "mo", now)
+    assert len(approvals.propose(tmp_path, rules, "lin", now)) == 5
+    assert approvals.propose(tmp_path, rules, "lin", now) == []
+    with pytest.raises(TellerError, match="somebody else must approve"):
+        approvals.approve(tmp_path, rules, "lin", now)
+    assert approvals.approved_digests(tmp_path) == frozenset()
+    assert len(approvals.approve(tmp_path, rules, "mo", now)) == 5
+    assert len(approvals.approved_digests(tmp_path)) == 5
+    text = (tmp_path / approvals.APPROVALS).read_text(encoding="utf-8")
+    (tmp_path / approvals.APPROVALS).write_text(
+        text.replace("approved_by: mo", "approved_by: lin"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="another one must approve"):
+        approvals.read_approvals(tmp_path)
+
+
+async def test_a_running_set_takes_what_is_good_and_approved_and_nothing_else(tmp_path: Path) -> None:
+    engine_of(tmp_path)
+    approve_all(tmp_path)
+    live = LiveRules(tmp_path, jurisdiction="CN")
+    assert live.unapproved() == []
+    first = live.version
+    file = tmp_path / "rules.yaml"
+
+    file.write_text(RULES.replace("action: warn", "action: shout"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="shout"):
+        await live.reload()
+    file.write_text(RULES.replace("when: said.sell", "when: said.sell && said.moved"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="an example fails"):
+        await live.reload()
+    weaker = RULES.replace("action: block", "action: warn")
+    file.write_text(weaker, encoding="utf-8")
+    with pytest.raises(ConfigError, match="isn't approved"):
+        await live.reload()
+    assert live.version == first
+
+    approve_all(tmp_path)
+    assert await live.reload()
+    assert live.version != first
+    assert not await live.reload()
