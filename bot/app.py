@@ -35,6 +35,7 @@ from bot.rails import build_handler
 from bot.safeguards import Safeguards
 from bot.sender import Sender
 from bot.store import Store
+from bot.suitability.shelf import Counter, LiveCounter
 from bot.trust.keyring import find_keys
 from bot.turns import Turns
 from bot.types import InboundEvent
@@ -112,7 +113,7 @@ def make_rules(live: LiveConfig) -> LiveRules:
     """The risk rules of the configured folder. Raises ConfigError: without them no counter opens."""
     from inference.rules.live import LiveRules
 
-    return LiveRules(live.current.rules_path, jurisdiction=live.config.risk.jurisdiction)
+    return LiveRules(live.current.rules_path, jurisdiction=live.config.bank.jurisdiction)
 
 
 def make_attention(retriever: Retriever) -> Attention | None:
@@ -121,6 +122,15 @@ def make_attention(retriever: Retriever) -> Attention | None:
 
     head, embed = load_head(), getattr(retriever, "embed", None)
     return None if head is None or embed is None else RiskAttention(head, embed)
+
+
+def make_wealth(live: LiveConfig) -> LiveCounter | None:
+    """Questionnaire and products, where suitability is on. Raises ConfigError."""
+    return LiveCounter(live) if live.config.suitability.enabled else None
+
+
+def current_of(wealth: LiveCounter | None) -> Callable[[], Counter] | None:
+    return None if wealth is None else lambda: wealth.current
 
 
 def make_safeguards(
@@ -233,7 +243,7 @@ class App:
                 self.store, bus, platforms, self.metrics, rooms.clock, lease_s=config.turns.lease_s
             )
             self._work(stack, sender.run(), "sender", lambda: sender.stop(grace))
-        rules = rooms.rules
+        rules, wealth = rooms.rules, None
         if "turns" in self.roles and retriever is not None:
             load = Load(lambda: live.config.limits.load, time.monotonic, self.metrics)
             self.health.load = load
@@ -241,19 +251,20 @@ class App:
                 retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id, load
             )
             rules = self.health.rules = rules or make_rules(live)
+            wealth = self.health.wealth = make_wealth(live)
             safe = make_safeguards(live, self.metrics, rooms.clock, rules, retriever)
             turns = Turns(
                 self.store,
                 bus,
                 live,
-                build_handler(answering, safe),
+                build_handler(answering, safe, current_of(wealth)),
                 self.metrics,
                 rooms.clock,
                 masker=safe.masker,
                 load=load,
             )
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
-        self._work(stack, self._watch(retriever, rules), "watch", None)
+        self._work(stack, self._watch(retriever, rules, wealth), "watch", None)
         self._work(stack, self.health.measure(), "health", None)
         self._work(stack, self._sweep(), "sweep", None)
         await self._serve(stack, adapters, host)
@@ -332,7 +343,9 @@ class App:
         self.health.generator = generator
         return generator
 
-    async def _watch(self, retriever: Retriever | None, rules: RiskRules | None) -> None:
+    async def _watch(
+        self, retriever: Retriever | None, rules: RiskRules | None, wealth: LiveCounter | None
+    ) -> None:
         async def reload_rules() -> None:
             reload = getattr(rules, "reload", None)
             if rules is None or reload is None:
@@ -357,10 +370,16 @@ class App:
                 self.health.knowledge_error = str(error)
                 log.error("knowledge.refused", error=str(error), still_active=retriever.version)
 
+        async def reload_wealth() -> None:
+            if wealth is not None:
+                await wealth.reload()
+
         folders = {
             self.live.current.knowledge_path: reload_knowledge,
             self.live.current.rules_path: reload_rules,
         }
+        if wealth is not None:
+            folders |= dict.fromkeys(wealth.paths, reload_wealth)
         await self.live.watch(folders, self.stopped)
 
     async def _start_adapter(self, adapter: Adapter, host: CounterHost, receives: bool) -> bool:

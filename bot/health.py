@@ -15,6 +15,7 @@ from bot.limits.load import Load
 from bot.metrics import Metrics
 from bot.ports import Generator, Retriever, RiskRules
 from bot.store import Store
+from bot.suitability.shelf import LiveCounter
 
 __all__ = ["Health", "health_routes", "label_of"]
 
@@ -58,6 +59,7 @@ class Health:
         self.knowledge_error = ""
         self.rules: RiskRules | None = None
         self.rules_error = ""
+        self.wealth: LiveCounter | None = None
         self.not_started: dict[str, str] = {}
         """Adapters that couldn't be started yet, and why."""
         self.stopping = False
@@ -84,6 +86,8 @@ class Health:
         if self.rules is not None:
             shadow: list[str] = getattr(self.rules, "unapproved", list)()
             report["rules"] = {"version": self.rules.version, "error": self.rules_error, "unapproved": shadow}
+        if self.wealth is not None:
+            report["suitability"] = {"error": self.wealth.error}
         if self.load is not None:
             report["load"] = self.load.report()
         if self.supervisor is not None:

@@ -15,6 +15,8 @@ from bot.types import Assessment, Exchange, GenerateRequest, Language, Passage, 
 __all__ = [
     "Attention",
     "Clock",
+    "ComplaintFound",
+    "ComplaintRouter",
     "Generator",
     "Guard",
     "Ids",
@@ -163,3 +165,42 @@ class Attention(Protocol):
     """A classifier that may raise what the rules let pass; it never lowers anything."""
 
     async def raise_for(self, text: str, found: Assessment, *, at_least: float) -> Assessment: ...
+
+
+class ComplaintFound(Protocol):
+    """What a message was found to be."""
+
+    @property
+    def is_complaint(self) -> float:
+        """Probability."""
+        ...
+
+    @property
+    def named(self) -> bool:
+        """Whether it says what it is about, beside being displeased."""
+        ...
+
+    @property
+    def department(self) -> str:
+        """A `bot.tickets.ticket.Department`."""
+        ...
+
+    @property
+    def severity(self) -> str:
+        """P1 to P4."""
+        ...
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of what was found in it, never the customer's words."""
+        ...
+
+
+class ComplaintRouter(Protocol):
+    """Tells complaints from what isn't one, and whose they are."""
+
+    async def route(self, text: str) -> ComplaintFound:
+        """Args:
+        text: the customer's words, masked.
+        """
+        ...

@@ -26,6 +26,7 @@ from bot.ports import Clock, Masker
 from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
 from bot.store import AuditEntry, Claim, Outcome, Store
+from bot.suitability.profile import Profile
 from bot.tickets.open import subject_of
 from bot.tickets.report import report
 from bot.types import Draft, InboundEvent, Language, Text, encode
@@ -166,10 +167,17 @@ class Turns:
             state=claim.state,
             known_language=claim.language,
             show=show,
-            profile=await self._store.profile(subject_of(event)),
+            profile=await self._profile(event),
             staff=self._live.current.staff,
+            disclaimers=self._live.current.disclaimers,
             now=self._clock(),
         )
+
+    async def _profile(self, event: InboundEvent) -> Profile:
+        """What is on file about the customer, under the house's own limits."""
+        house = self._live.config.suitability
+        profile = await self._store.profile(subject_of(event))
+        return profile.under(valid_months=house.valid_months, elder_age=house.elder_age)
 
     @asynccontextmanager
     async def _kept_alive(self, claim: Claim) -> AsyncIterator[None]:

@@ -106,3 +106,12 @@ def model_cache(request: pytest.FixtureRequest) -> Path:
     """Where the packaged base model lies unpacked between runs: unpacking takes half a minute."""
     assert request.config.cache is not None
     return Path(request.config.cache.mkdir("models"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_no_earlier_test() -> Iterator[None]:
+    """A command line run by an earlier test has sent the logs to a stream that is closed by now."""
+    import structlog
+
+    structlog.reset_defaults()
+    yield

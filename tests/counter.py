@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.safe import approve_all, engine_of
+
 __all__ = ["SECRET", "write_config"]
 
 SECRET = "a secret for the tests"
@@ -37,6 +39,7 @@ def write_config(
         )
     ]
     (knowledge / "all.yaml").write_text(yaml.safe_dump({"entries": entries}, allow_unicode=True))
+    approve_all(engine_of(folder / "rules"), folder / "rules")
     config: dict[str, object] = {
         "store": {"url": store_url},
         "bus": {"url": bus_url},
@@ -53,6 +56,8 @@ def write_config(
             },
         },
         "turns": {"lease_s": lease_s},
+        "limits": {"enabled": False},
+        "suitability": {"enabled": False},
         "log": {"level": "warning", "format": "json"},
     }
     for name, section in sections.items():

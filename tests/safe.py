@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,9 +12,9 @@ from bot.metrics import Metrics
 from bot.ports import Clock
 from bot.safeguards import Safeguards
 from inference.privacy.masker import TextMasker
-from inference.rules import RuleEngine, load_rules
+from inference.rules import RuleEngine, approvals, load_rules
 
-__all__ = ["RULES", "engine_of", "safeguards"]
+__all__ = ["RULES", "approve_all", "engine_of", "safeguards"]
 
 RULES = """
 concepts:
@@ -96,6 +96,13 @@ def engine_of(folder: Path, text: str = RULES, **options: object) -> RuleEngine:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rules.yaml").write_text(dedent(text), encoding="utf-8")
     return RuleEngine(load_rules(folder, today=date(2026, 11, 23)), **options)  # type: ignore[arg-type]
+
+
+def approve_all(engine: RuleEngine, folder: Path) -> None:
+    """Have two people approve an engine's rules."""
+    rules, now = list(engine.rules.rules), datetime(2026, 11, 23, tzinfo=UTC)
+    approvals.propose(folder, rules, "lin", now)
+    approvals.approve(folder, rules, "mo", now)
 
 
 def safeguards(folder: Path, clock: Clock = utc_now, text: str = RULES) -> Safeguards:

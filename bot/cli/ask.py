@@ -118,7 +118,15 @@ class Counter:
     @asynccontextmanager
     async def open(cls, live: LiveConfig, *, model: bool = False) -> AsyncIterator[Counter]:
         from bot.answering import Answering
-        from bot.app import make_guard, make_retriever, make_rules, make_safeguards, own_worker
+        from bot.app import (
+            current_of,
+            make_guard,
+            make_retriever,
+            make_rules,
+            make_safeguards,
+            make_wealth,
+            own_worker,
+        )
         from bot.metrics import Metrics
         from bot.rails import build_handler
 
@@ -132,7 +140,8 @@ class Counter:
             metrics = Metrics()
             answering = Answering(retriever, make_guard(), worker, metrics, new_id)
             safe = make_safeguards(live, metrics, utc_now, make_rules(live), retriever)
-            yield cls(live, build_handler(answering, safe))
+            wealth = make_wealth(live)
+            yield cls(live, build_handler(answering, safe, current_of(wealth)))
 
     async def tell(self, text: str) -> Told:
         """Handle one message of the one customer there is."""
@@ -155,6 +164,7 @@ class Counter:
             known_language=self._language,
             state=self._state,
             staff=self._live.current.staff,
+            disclaimers=self._live.current.disclaimers,
             now=now,
         )
         outcome = await self._handler(event, context)

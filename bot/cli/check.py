@@ -6,17 +6,24 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapters.base import Adapter, Finding
 from bot.accounts import make_adapters
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, run_async, say_line
-from bot.config import Config
+from bot.config import Config, LiveConfig
+from bot.config.source import load_yaml
 from bot.config.staff import Staff, StaffFile
+from bot.errors import ConfigError, Problem
 from bot.ids import utc_now
+from bot.suitability.products import check_facts
+from bot.suitability.shelf import LiveCounter
 from bot.tickets.ticket import DEPARTMENTS
+
+if TYPE_CHECKING:
+    from inference.rules import RuleSet
 
 __all__ = ["ask_platforms", "check", "schema", "schemas"]
 
@@ -42,17 +49,52 @@ def check(config: ConfigOption = DEFAULT_CONFIG, online: Online = False) -> None
     live = open_config(config)
     with ends_cleanly():
         knowledge = load_knowledge(live.current.knowledge_path)
+        _check_products(live)
+        rules = _check_rules(live)
         adapters = make_adapters(live.config)
     errors = [finding for finding in lint(live.current.knowledge_path) if finding.severity == "error"]
     if errors:
         raise fail("\n".join(str(finding) for finding in errors), 2)
     say_line(
         f"ok: {live.current.path.name} (version {live.current.version}), knowledge {knowledge.version} "
-        f"with {len(knowledge.items('zh'))} passages in Chinese and {len(knowledge.items('en'))} in English"
+        f"with {len(knowledge.items('zh'))} passages in Chinese and {len(knowledge.items('en'))} in English, "
+        f"rules {rules.version} with {len(rules.rules)}"
     )
     _tell_of_staff(live.current.staff)
     if online:
         _check_online(adapters, str(live.config.server.public_url or "").rstrip("/"))
+
+
+def _check_rules(live: LiveConfig) -> RuleSet:
+    """The rules can be used, and what acts is approved. Raises ConfigError."""
+    from inference.rules import RuleEngine, load_rules
+    from inference.rules.approvals import approved_digests
+
+    folder = live.current.rules_path
+    rules = load_rules(folder, today=utc_now().date())
+    engine = RuleEngine(rules, approved=approved_digests(folder), jurisdiction=live.config.bank.jurisdiction)
+    problems = []
+    for rule in engine.unapproved():
+        file, _, line = rule.where.rpartition(":")
+        what = "is active, but two people haven't approved it: `teller rules propose`, then `teller rules approve`"
+        problems.append(Problem(file, int(line), f"{rule.id} {what}"))
+    if problems:
+        raise ConfigError(problems)
+    return rules
+
+
+def _check_products(live: LiveConfig) -> None:
+    """Questionnaire and products, and that these state the knowledge's figures. Raises ConfigError."""
+    if not live.config.suitability.enabled:
+        return
+    counter = LiveCounter(live)
+    _, products = counter.paths
+    facts: dict[str, object] = {}
+    for path in sorted((live.current.knowledge_path / "facts").glob("*.yaml")):
+        found = load_yaml(path).data or {}
+        facts |= {name: fact["value"] for name, fact in found.get("facts", {}).items()}
+    if problems := check_facts(counter.current.shelf, products, facts):
+        raise ConfigError(problems)
 
 
 def _tell_of_staff(staff: Staff) -> None:

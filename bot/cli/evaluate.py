@@ -96,7 +96,9 @@ def risk(
         live = open_config(config)
         folder, settings = live.current.rules_path, live.config.risk
         rules = load_rules(folder, today=datetime.now(UTC).date())
-        engine = RuleEngine(rules, approved=approved_digests(folder), jurisdiction=settings.jurisdiction)
+        engine = RuleEngine(
+            rules, approved=approved_digests(folder), jurisdiction=live.config.bank.jurisdiction
+        )
         raised = _raised(settings.attention_from) if attention and settings.attention else None
         report = evaluate_risk(engine, read_cases(cases), raised, failures=failures > 0)
     for failure in report.pop("failures", [])[:failures]:
@@ -131,6 +133,37 @@ def pii(
 
     with ends_cleanly():
         report = evaluate_pii(cases, failures=failures > 0)
+    for failure in report.pop("failures", [])[:failures]:
+        say_line(json.dumps(failure, ensure_ascii=False))
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+@app.command()
+def complaints(
+    cases: Annotated[
+        Path,
+        typer.Option(
+            "--cases",
+            help="JSONL: text, expected_department, acceptable_departments[], expected_severity, "
+            "is_complaint",
+        ),
+    ],
+    dense: Annotated[bool, typer.Option(help="Use the encoder too; without it, words alone.")] = True,
+    failures: Annotated[int, typer.Option(help="Show that many cases with anything wrong.")] = 0,
+) -> None:
+    """Routing of complaints: the right department, the right severity, and whether it is one at all."""
+    from inference.complaints import Complaints
+    from inference.evaluation.complaints import evaluate_complaints, read_cases
+
+    with ends_cleanly():
+        labelled = read_cases(cases)
+        encode = None
+        if dense:
+            from inference.retrieval.adapter import AdaptedEncoder
+
+            encoder = AdaptedEncoder()
+            encode = lambda texts: encoder.encode(texts, "query")  # noqa: E731
+        report = evaluate_complaints(Complaints.load(), labelled, encode, failures=failures > 0)
     for failure in report.pop("failures", [])[:failures]:
         say_line(json.dumps(failure, ensure_ascii=False))
     say_line(json.dumps(report, ensure_ascii=False))

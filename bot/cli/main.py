@@ -14,6 +14,7 @@ from bot.cli import (
     keys,
     knowledge,
     prepare,
+    profile,
     rules,
     run,
     store,
@@ -43,6 +44,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(customer.app, name="customer")
 app.add_typer(customer.vault_app, name="vault")
+customer.app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tickets.app, name="tickets")
 

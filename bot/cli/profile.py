@@ -61,7 +61,7 @@ def set_profile(
     assessed: Annotated[str, typer.Option(help="Day of the assessment, YYYY-MM-DD; default: today.")] = "",
     confirm: Annotated[
         bool,
-        typer.Option("--confirm", help="Confirm an older customer's level from a test, having met them."),
+        typer.Option("--confirm", help="Confirm an older customer's level, having met them."),
     ] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:

@@ -72,7 +72,7 @@ def explain(
         raise fail(f"--context: {error}", 2) from None
     with ends_cleanly():
         approved = approved_digests(live.current.rules_path)
-        jurisdiction = live.config.risk.jurisdiction
+        jurisdiction = live.config.bank.jurisdiction
         engine = RuleEngine(_load(live), approved=approved, jurisdiction=jurisdiction)
     facts = {**given, **facts_of_kinds(span.type for span in find(text))}
     say_line(json.dumps(engine.explain(text, facts), ensure_ascii=False, indent=2))
@@ -102,7 +102,7 @@ def replay(
         loaded = _load(live)
         chosen = _chosen(loaded, rules)
     texts = run_async(read())
-    engine = RuleEngine(loaded, jurisdiction=live.config.risk.jurisdiction)
+    engine = RuleEngine(loaded, jurisdiction=live.config.bank.jurisdiction)
     counts: Counter[str] = Counter()
     for text in texts:
         for rule in chosen:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 from watchfiles import awatch
 
+from bot.config.disclaimers import Disclaimers, load_disclaimers
 from bot.config.models import Config
 from bot.config.secrets import resolve
 from bot.config.source import load_yaml, parse
@@ -36,6 +37,8 @@ class Loaded:
     """First 12 hex digits of the file's SHA-256."""
     staff: Staff = field(default_factory=Staff)
     """The staff file that belongs to it."""
+    disclaimers: Disclaimers = field(default_factory=Disclaimers)
+    """What must stand under answers; `disclaimers.yaml` beside the file, if it is there."""
 
     def resolve(self, path: Path) -> Path:
         """A path from the file, relative to the file."""
@@ -44,6 +47,10 @@ class Loaded:
     @property
     def knowledge_path(self) -> Path:
         return self.resolve(self.config.knowledge.path)
+
+    @property
+    def disclaimers_path(self) -> Path:
+        return self.path.parent / "disclaimers.yaml"
 
     @property
     def rules_path(self) -> Path:
@@ -79,7 +86,10 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Loaded:
     config = parse(resolve(document, environment), Config)
     named = "staff" in config.model_fields_set
     staff = load_staff((path.parent / config.staff).resolve(), config, required=named)
-    return Loaded(config, path, document.digest[:12], staff)
+    loaded = Loaded(config, path, document.digest[:12], staff)
+    if loaded.disclaimers_path.exists():
+        loaded = replace(loaded, disclaimers=load_disclaimers(loaded.disclaimers_path))
+    return loaded
 
 
 class LiveConfig:
@@ -106,9 +116,12 @@ class LiveConfig:
             log.error("config.refused", error=self.error, still_active=self.current.version)
             return False
         self.error = ""
-        if loaded.version == self.current.version and loaded.staff != self.current.staff:
-            self.current = loaded
-            log.info("staff.active", people=len(loaded.staff.file.people))
+        if loaded.version == self.current.version and loaded != self.current:
+            before, self.current = self.current, loaded
+            if loaded.staff != before.staff:
+                log.info("staff.active", people=len(loaded.staff.file.people))
+            if loaded.disclaimers != before.disclaimers:
+                log.info("disclaimers.active", version=loaded.disclaimers.version)
         elif loaded.version != self.current.version:
             before, self.current = self.current, loaded
             waiting = [
@@ -128,7 +141,8 @@ class LiveConfig:
         folder = self.current.path.parent
         async for changes in awatch(folder, stop_event=stop, debounce=200, step=50, recursive=True):
             paths = [Path(name) for _, name in changes]
-            if not {self.current.path, *self.current.staff.paths}.isdisjoint(paths):
+            beside = {self.current.path, self.current.disclaimers_path, *self.current.staff.paths}
+            if not beside.isdisjoint(paths):
                 self.reload()
             for changed, call in folders.items():
                 if any(path.is_relative_to(changed) for path in paths):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
+from bot.config.complaints import Complaints
 from bot.config.limits import Limits
 from bot.config.platforms import Platforms
 from bot.config.risk import Risk
@@ -50,6 +51,9 @@ class Bank(Section):
         en="Hello, this is Lanwan Bank. Ask me about accounts, cards, transfers, loans or investments.",
     )
     hotline: str = "000-95501"
+    jurisdiction: str = Field(default="CN", pattern=r"^[A-Z]{2}$")
+    """Whose law applies (ISO 3166-1): which rules run, which disclaimers stand under answers, and whether
+    suitability is tested here or only estimated."""
     suggestions: tuple[Localised, ...] = ()
     """Questions offered when a chat is new and when Teller doesn't know an answer."""
 
@@ -157,6 +161,7 @@ class Config(Section):
     inference: Inference = Inference()
     limits: Limits = Limits()
     risk: Risk = Risk()
+    complaints: Complaints = Complaints()
     turns: Turns = Turns()
     trust: Trust = Trust()
     log: Log = Log()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
-
 from bot.config.section import Positive, Section, Share
 
 __all__ = ["Risk"]
@@ -14,8 +12,6 @@ __all__ = ["Risk"]
 class Risk(Section):
     path: Path = Path("rules")
     """Folder with the rules, relative to the file that says it."""
-    jurisdiction: str = Field(default="CN", pattern=r"^[A-Z]{2}$")
-    """Rules and disclaimers of other jurisdictions aren't used."""
     confirm_minutes: Positive = 30
     """How long a confirmation that was asked for can be given."""
     attention: bool = True

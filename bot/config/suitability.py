@@ -18,8 +18,6 @@ class Suitability(Section):
     """The limits may be set stricter than the regulation, never looser."""
 
     enabled: bool = True
-    jurisdiction: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "CN"
-    """Whose law applies; decides `mode` where that isn't set."""
     mode: SuitabilityMode | None = None
     """`prescreen_link`: an estimate, and a link to the bank's own page, because third-party platforms may
     take no part in suitability tests (金融产品网络营销管理办法, in force 2026-09-30). `full`: the test
@@ -40,7 +38,6 @@ class Suitability(Section):
     utc_offset_hours: Annotated[float, Field(ge=-12, le=14)] = 8
     """Where the bank's midnight is: a new day of tests begins then."""
 
-    @property
-    def in_force(self) -> SuitabilityMode:
-        """The mode that applies."""
-        return self.mode or ("prescreen_link" if self.jurisdiction == "CN" else "full")
+    def mode_in(self, jurisdiction: str) -> SuitabilityMode:
+        """The mode that applies where the bank is (`bank.jurisdiction`)."""
+        return self.mode or ("prescreen_link" if jurisdiction == "CN" else "full")

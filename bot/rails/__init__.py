@@ -1,10 +1,12 @@
 """The rails: what every event passes, one file each, in this order.
 
-meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► confirm ► answer
+meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► confirm ► suitability ► answer
 
 The meter only marks the context, and the gate is where a limited sender's *answer* is refused, so that the
 privacy and risk rails see every message of everybody.
 """
+
+from collections.abc import Callable
 
 from bot.answering import Answering
 from bot.rails.answer import AnswerRail
@@ -18,15 +20,25 @@ from bot.rails.normalise import normalise
 from bot.rails.owner import owner
 from bot.rails.privacy import privacy
 from bot.rails.risk import RiskRail
+from bot.rails.suitability import SuitabilityRail
 from bot.safeguards import Safeguards
+from bot.suitability.flow import PREFIX
+from bot.suitability.shelf import Counter
 from bot.tickets.request import asks_for_person
 from bot.types import InboundEvent
 
 __all__ = ["Context", "Handler", "Rail", "build_handler", "chain", "rails"]
 
 
-def rails(safe: Safeguards) -> tuple[Rail, ...]:
-    """All rails before the answer."""
+def rails(safe: Safeguards, wealth: Callable[[], Counter] | None = None) -> tuple[Rail, ...]:
+    """All rails before the answer.
+
+    Args:
+        wealth: questionnaire and products in force; None leaves suitability out.
+    """
+    flows: tuple[Rail, ...] = (confirm(safe.clock),)
+    if wealth is not None:
+        flows = (*flows, SuitabilityRail(wealth))
     return (
         meter(safe.meter),
         choices,
@@ -37,14 +49,21 @@ def rails(safe: Safeguards) -> tuple[Rail, ...]:
         gate(safe.meter, exempt=_is_let_through),
         greet,
         human,
-        confirm(safe.clock),
+        *flows,
     )
 
 
-def build_handler(answering: Answering, safe: Safeguards) -> Handler:
-    return chain(rails(safe), AnswerRail(answering))
+def build_handler(
+    answering: Answering, safe: Safeguards, wealth: Callable[[], Counter] | None = None
+) -> Handler:
+    return chain(rails(safe, wealth), AnswerRail(answering))
 
 
 def _is_let_through(event: InboundEvent, context: Context) -> bool:
-    """What a limited sender may do all the same: ask for a person, and say yes or no to what was asked."""
-    return event.value == HUMAN or asks_for_person(context.text) or is_reply(event, context)
+    """What a limited sender may do all the same: ask for a person, say yes or no to what was asked, and press on in a test."""
+    return (
+        event.value == HUMAN
+        or event.value.startswith(PREFIX)
+        or asks_for_person(context.text)
+        or is_reply(event, context)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.answering import Answer, Answering
+from bot.config.disclaimers import disclaimers_for
 from bot.locales import say
 from bot.rails.base import Context, reply
 from bot.rails.human import escalation
@@ -30,7 +31,8 @@ class AnswerRail:
 
     async def __call__(self, event: InboundEvent, context: Context) -> Outcome:
         answer, asked = await self._answer(event, context)
-        entry = AuditEntry("turn.answered", audit_of(answer, self._answering.retriever.version))
+        data = audit_of(answer, self._answering.retriever.version)
+        entry = AuditEntry("turn.answered", data | {"disclaimers": context.disclaimers.version})
         unsure = answer.source in ("unknown", "choices")
         if unsure and context.risk is not None and context.risk.action == "warn":
             # The warning is the answer; "I don't know" under it would only weaken it.
@@ -93,7 +95,16 @@ def parts_of(answer: Answer, context: Context) -> tuple[OutPart, ...]:
     buttons = tuple(Button(passage.title, ABOUT + passage.id) for passage in answer.choices)
     if answer.source == "choices":
         return (Text(say("did_you_mean", language)), Buttons(buttons))
-    parts: list[OutPart] = [Text(answer.text), Sources(tuple(cite(passage) for passage in answer.passages))]
+    due = disclaimers_for(
+        answer.passages,
+        answer.text,
+        language,
+        context.config.bank.jurisdiction,
+        disclaimers=context.disclaimers,
+        today=None if context.now is None else context.staff.calendar("retail").local(context.now).date(),
+    )
+    text = "\n\n".join((answer.text, *due))
+    parts: list[OutPart] = [Text(text), Sources(tuple(cite(passage) for passage in answer.passages))]
     if buttons:
         parts.append(Buttons(buttons, say("next_questions", language)))
     return tuple(parts)

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import reduce
 from typing import Any, Protocol
 
+from bot.config.disclaimers import Disclaimers
 from bot.config.models import Config
 from bot.config.staff import Staff
 from bot.limits.admission import ADMITTED, Admission
@@ -43,6 +44,8 @@ class Context:
     show: ShowDraft = no_draft
     staff: Staff = field(default_factory=Staff)
     """Who works here, and where departments are told of tickets."""
+    disclaimers: Disclaimers = field(default_factory=Disclaimers)
+    """What must stand under answers."""
     now: datetime | None = None
     """When the turn began; None (in tests) stands for when the event was received."""
     admission: Admission = ADMITTED

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from bot.config.suitability import Suitability
+from bot.config.suitability import Suitability, SuitabilityMode
 from bot.locales import say
 from bot.rails.base import Context, Handler, reply
 from bot.store import AuditEntry, Outcome
@@ -64,7 +64,11 @@ class _Turn:
 
     @property
     def full(self) -> bool:
-        return self.settings.in_force == "full"
+        return self.mode == "full"
+
+    @property
+    def mode(self) -> SuitabilityMode:
+        return self.settings.mode_in(self.context.config.bank.jurisdiction)
 
     def say(self, key: str, **values: object) -> str:
         bank = self.context.config.bank
@@ -282,7 +286,7 @@ def _intro(turn: _Turn, questionnaire: Questionnaire) -> Outcome:
     elif turn.profile.expired(turn.now):
         parts.append(turn.say("expired"))
     choices = (turn.button("begin", f"begin:{run.id}"), turn.button("off", f"off:{run.id}"))
-    data = {"questionnaire": questionnaire.version, "mode": turn.settings.in_force}
+    data = {"questionnaire": questionnaire.version, "mode": turn.mode}
     return turn.ends(Text("\n".join(parts)), Buttons(choices), run=run, audit=_audit("offered", **data))
 
 
@@ -398,7 +402,7 @@ def _finish(turn: _Turn, run: Run, questionnaire: Questionnaire) -> Outcome:
     choices = (turn.button("show", "show"),) if turn.counter.shelf.products else ()
     data = {
         "questionnaire": questionnaire.version,
-        "mode": turn.settings.in_force,
+        "mode": turn.mode,
         "level": careful,
         "points": result.points,
         "capped_by": list(result.capped_by),

@@ -30,6 +30,7 @@ from bot.store.schema import (
     history,
     inbox,
     outbox,
+    profiles,
     raw_payloads,
     subjects,
     tickets,
@@ -217,6 +218,22 @@ def export(connection: Connection, keys: DataKeys, customer: Customer) -> dict[s
     found["vault"] = [
         {"at": row.at, "kind": row.kind, "value": opened(row, "vault", "value", row.token)}
         for row in _of(connection, vault, ids, vault.c.at)
+    ]
+    found["profile"] = [
+        {"at": row.updated_at, "profile": opened(row, "profiles", "data", row.whose)}
+        for row in _of(connection, profiles, ids, profiles.c.whose)
+    ]
+    found["tickets"] = [
+        {
+            "at": row.opened_at,
+            "number": row.number,
+            "department": row.department,
+            "severity": row.severity,
+            "status": row.status,
+            "reason": row.reason,
+            "summary": opened(row, "tickets", "summary", row.number),
+        }
+        for row in _of(connection, tickets, ids, tickets.c.id)
     ]
     found["audit"] = [
         {"seq": row.seq, "at": row.at, "kind": row.kind, "data": _plain(row.data)}

@@ -10,6 +10,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from inference.rules.facts import CONCEPTUAL, FACTS, Value
+from inference.rules.gate import Gate, gate_of
 
 __all__ = ["Condition", "ConditionError", "Conditions", "EvaluationError"]
 
@@ -32,10 +33,12 @@ class EvaluationError(RuntimeError):
 class Condition:
     """One compiled condition."""
 
-    __slots__ = ("_defaults", "_expression", "names", "text")
+    __slots__ = ("_defaults", "_expression", "gate", "names", "text")
 
-    def __init__(self, text: str, expression: Any, defaults: Mapping[str, Value]) -> None:
+    def __init__(self, text: str, expression: Any, defaults: Mapping[str, Value], gate: Gate) -> None:
         self.text = text
+        self.gate = gate
+        """Sets of facts; it is false while all of any set have their defaults."""
         self.names = tuple(defaults)
         """The facts it depends on."""
         self._expression = expression
@@ -77,6 +80,7 @@ class Conditions:
         self._known = frozenset(variables)
         self._env = cel.NewEnv(variables=variables)
         self._whole: dict[str, str] = {}
+        self._atoms: dict[str, frozenset[str] | None] = {}
         for name in shared:
             self._whole[name] = self._written_out(name, ())
 
@@ -90,12 +94,25 @@ class Conditions:
             )
         names = dict.fromkeys(name for name in _NAME.findall(whole) if name in self._defaults)
         defaults = {name: self._defaults[name] for name in names}
-        condition = Condition(text, self._env.compile(whole), defaults)
+        condition = Condition(text, self._env.compile(whole), defaults, gate_of(whole, self._needs))
         if condition.holds({}):
             raise ConditionError(
                 "is true of an empty message: it would fire on everything; name what it needs"
             )
         return condition
+
+    def _needs(self, atom: str) -> frozenset[str] | None:
+        """The facts of an atom, if it is false while all of them have their defaults."""
+        known = self._atoms.get(atom)
+        if known is None and atom not in self._atoms:
+            names = [name for name in _NAME.findall(atom) if name in self._defaults]
+            try:
+                result = self._env.compile(atom).eval(data={name: self._defaults[name] for name in names})
+                false = result.type() == cel.Type.BOOL and not result.value()
+            except RuntimeError:
+                false = False
+            known = self._atoms[atom] = frozenset(names) if false and names else None
+        return known
 
     def check(self, text: str) -> None:
         """Whether a shared condition can be used. Raises ConditionError."""

@@ -3,8 +3,8 @@
     fold ─► concepts (one Aho-Corasick pass, and one by sound) ─► facts ─► conditions (CEL) of the rules
     that any of these facts could fire ─► the strictest action
 
-A rule is looked at only if some fact that it names has another value than "nothing known": with all
-at that value its condition is false (the loader has tried), so nothing is missed.
+A rule is evaluated only if its gate (`inference.rules.gate`) is open: some fact that it needs differs from
+"nothing known". With all facts at that value no condition is true (the loader has tried).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inference.rules.amounts import find_amounts
 from inference.rules.conditions import EvaluationError
 from inference.rules.facts import Value, facts_of_kinds, money_facts
 from inference.rules.folding import fold, trace
-from inference.rules.lexicon import Hit
+from inference.rules.lexicon import QUESTION, Hit
 from inference.rules.schema import ACTIONS
 
 if TYPE_CHECKING:
@@ -37,10 +37,7 @@ JOIN_S = 180.0
 """How long after a message the next one may go on with its sentence."""
 TAIL = 24
 """Characters of a message that the next one may go on from."""
-_QUESTION = re.compile(
-    r"[?？]|[吗么呢]\s*$|[吗么呢][,。!~]|什么|怎么|如何|多少|为何|为什么|哪|是否|能不能|可不可以|是不是|有没有|"
-    r"^(?:what|how|why|when|where|who|which|is|are|can|could|does|do|should|will|would)\b"
-)
+_ASKED = f"said.{QUESTION}"
 _LONG_NUMBER = re.compile(r"\d{4,}")
 _ORDER = {action: n for n, action in enumerate(ACTIONS)}
 _RAW_LIMIT = 8000
@@ -74,7 +71,9 @@ class RuleEngine:
         recalled = set()
         for number, rule in enumerate(self._rules):
             names = set(rule.condition.names)
-            for name in names:
+            # Under the facts of the set that is met least; a fact of the text's own is nearly always there.
+            gate = sorted(rule.condition.gate, key=lambda s: (any(n.startswith("text.") for n in s), len(s)))
+            for name in gate[0] if gate else names:
                 self._candidates.setdefault(name, []).append(number)
             names |= set(rule.unless.names) if rule.unless else set()
             recalled |= {n.removeprefix("recently.") for n in names if n.startswith("recently.")}
@@ -125,11 +124,14 @@ class RuleEngine:
         given = {**(facts or {}), **facts_of_kinds(pasted)}
         known, hits = self._facts(joined, len(tail), folded, given)
         kept = self._remember(known, folded, memory, at)
-        numbers = {n for name in known for n in self._candidates.get(name, ())}
+        get = self._candidates.get
+        numbers = {n for name in known for n in get(name, ())}
         fired: list[tuple[Rule, bool]] = []
         broken: list[Rule] = []
         for number in sorted(numbers):
             rule = self._rules[number]
+            if any(known.keys().isdisjoint(needed) for needed in rule.condition.gate):
+                continue
             if not rule.in_force(today):
                 continue
             try:
@@ -158,8 +160,9 @@ class RuleEngine:
         for name, value in money.items():
             known.setdefault(name, value)
         known["text.length"] = len(folded)
-        if _QUESTION.search(folded):
+        if "?" in folded or _ASKED in known:
             known["text.question"] = True
+        known.pop(_ASKED, None)
         if folded.isascii():
             known["text.english"] = True
         return known, hits

@@ -71,7 +71,7 @@ def _fold_one(character: str) -> str:
     if category in ("Cf", "Mn", "Me", "Cc", "Cs", "Co", "Cn"):
         return ""
     plain = unicodedata.normalize("NFKC", character).casefold()
-    if category in ("So", "Sk") and not plain.isalnum():
+    if category in ("So", "Sk") and not plain.isalnum() and not character.isascii():
         return FILLER
     return "".join(_fold_letter(letter) for letter in plain)
 
@@ -101,6 +101,8 @@ def fold(text: str) -> str:
 
 def trace(text: str) -> tuple[str, list[int]]:
     """(folded text, for each of its characters the position in `text` that it came from)."""
+    if len(whole := fold(text)) == len(text) and all(map(_is_single, text)):
+        return whole, list(range(len(text)))
     letters: list[str] = []
     origins: list[int] = []
     for at, character in enumerate(text):
@@ -116,6 +118,10 @@ def trace(text: str) -> tuple[str, list[int]]:
     kept = [at for n, at in enumerate(kept) if folded[at] != " " or n == 0 or folded[kept[n - 1]] != " "]
     squeezed = "".join(folded[at] for at in kept)
     return _HIDDEN_DIGIT.sub(_letter, squeezed), [origins[at] for at in kept]
+
+
+def _is_single(character: str) -> bool:
+    return len(_TABLE[ord(character)]) == 1
 
 
 def _squeeze(match: re.Match[str]) -> str:

@@ -9,14 +9,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
 from inference.rules.folding import sound
-from inference.rules.terms import Part, Term, read_term
+from inference.rules.terms import Part, Slot, Term, read_term
 
 __all__ = ["NEGATIONS", "Concept", "Hit", "Lexicon"]
 
+EXCEPT = "-"
+"""Stands before a concept's name where a term of several places excludes it."""
 GAP_HAN, GAP_LATIN = 16, 48
 """Characters that may lie between the parts of a term."""
 LEAST_SOUNDS = 3
@@ -31,7 +34,13 @@ NEGATIONS = (
     "hasn't", "hadn't", "won't", "wouldn't", "wasn't", "isn't", "aren't", "can't", "couldn't", "shouldn't",
     "dont", "didnt", "havent", "wont", "neither", "nor", "declined",
 )  # fmt: skip
-_APPARENT = (
+QUESTION = "?"
+"""The concept of asking, which every lexicon has."""
+ASKING = (
+    "吗", "么", "呢", "什么", "怎么", "如何", "多少", "为何", "哪", "是否", "能不能", "可不可以", "是不是", "有没有", "咋", "啥",
+    "what", "how", "why", "when", "where", "who", "which", "(can|could|should|may|will|would|do|does|did|is|are) (i|you|we|it|there|my|this|the)",
+)  # fmt: skip
+APPARENT = (
     "不小心", "不得不", "不知道", "不晓得", "不清楚", "不确定", "是不是", "要不要", "能不能", "会不会", "可不可以",
     "可不可", "有没有", "行不行", "好不好", "不只", "不但", "不仅", "不光", "没想到", "没办法", "没事", "不然", "不久", "不断",
     "不停", "不管", "不过", "不明", "不懂", "差不多", "了不起", "没注意", "没多想", "没忍住", "该不该", "不该", "不应该",
@@ -39,13 +48,16 @@ _APPARENT = (
     "没细想", "没仔细", "不见了", "睡不着", "不给", "不转", "不打钱", "不汇", "不配合", "不听", "不交", "不还", "不按",
     "信不信", "再不", "不用的", "不常用", "不再用", "不要了", "用不着", "受不了", "不服", "不满", "不甘心", "撑不", "扛不", "熬不",
     "活不", "不解决", "不处理", "不赔", "不退", "不回复", "不答复", "不解冻", "不理我", "不给个说法", "不下去", "不用了",
+    "不出", "不了", "不到", "不起", "不动", "不进", "不通", "不完", "不着", "不清", "不回来",
     "要不", "不愿意透露", "来不及", "忍不住", "不由", "不知", "没怀疑", "没核实", "没防备", "没看清", "没在意",
     "not only", "no idea", "don't know", "dont know", "not sure", "can't believe", "didn't realise", "didn't realize",
     "didn't know", "didn't think", "no longer", "cannot believe", "no matter", "why not", "if not", "or not", "no problem",
     "if you don't", "if you do not", "unless",
 )  # fmt: skip
 """What holds a negation's letters and negates nothing that follows."""
-_CLAUSE_END = re.compile(r"[,;:!?\n。…]|\.(?=\s|$)|、|但|却|可是|就|否则|不然|只好|只能|\bbut\b|\bthough\b|\bhowever\b")
+_CLAUSE_END = re.compile(
+    r"[,;:!?\n。…]|\.(?=\s|$)|、|但|却|可是|就|否则|不然|只好|只能|\bbut\b|\bthough\b|\bhowever\b"
+)
 _SENTENCE_END = re.compile(r"[!?\n。;]|\.(?=\s|$)")
 _THREAT = re.compile(r".{0,10}?(?:就|否则|的话|不然|要|\b(?:or|will|would|unless)\b)")
 
@@ -62,14 +74,51 @@ class Concept:
     """Whether longer Chinese words are known by their sound too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A concept found: `start` and `end` in the folded text (or, by sound, -1)."""
+class Hit(NamedTuple):
+    """A concept found, at `start` to `end` of the folded text."""
 
     concept: str
     start: int
     end: int
     negated: bool = False
+
+
+class Chain(NamedTuple):
+    """A term of several places. It is looked for where its anchor, the most telling of them, was found."""
+
+    concept: str
+    places: tuple[Place, ...]
+    needs: tuple[frozenset[str], ...]
+    """For each place it can't do without: characters one of which must be there."""
+
+
+class Place:
+    """One place of a chain, looked for only in messages that hold the chain's anchor."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.adjacent, self.optional = slot.adjacent, slot.optional
+        self._parts: dict[str, list[tuple[str, Part | None]]] = defaultdict(list)
+        for part in slot.parts:
+            bordered = part.starts_word or part.ends_word
+            self._parts[part.text[0]].append((part.text, part if bordered else None))
+        self.firsts = frozenset(self._parts)
+        """Characters one of which must be there."""
+
+    def find(self, folded: str, characters: set[str]) -> list[tuple[int, int]]:
+        """Everywhere it stands, in order; `characters` are those of the text."""
+        found = []
+        for first in self.firsts & characters:
+            for text, part in self._parts[first]:
+                if text not in folded:
+                    continue
+                start, length = folded.find(text), len(text)
+                while start >= 0:
+                    if part is None or _is_whole(folded, start, start + length, part):
+                        found.append((start, start + length))
+                    start = folded.find(text, start + 1)
+        if len(found) > 1:
+            found.sort()
+        return found
 
 
 @dataclass(slots=True)
@@ -79,10 +128,25 @@ class _Wanted:
     part: Part
     concepts: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
-    terms: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
-    """Terms of several parts that end with this one: (concept, all parts' numbers)."""
+    chains: list[int] = field(default_factory=list)
+    """Chains whose anchor it is."""
     negation: int = 0
     """1: negates; 2: only looks like it."""
+
+    def reader(self) -> Reader:
+        part = self.part
+        return (
+            part.starts_word,
+            part.ends_word,
+            frozenset(self.chains),
+            tuple(self.concepts),
+            tuple(self.exceptions),
+            self.negation,
+        )
+
+
+Reader = tuple[bool, bool, frozenset[int], tuple[str, ...], tuple[str, ...], int]
+"""A `_Wanted` as it is read: plain, because it is read often."""
 
 
 class Lexicon:
@@ -93,8 +157,9 @@ class Lexicon:
     """
 
     def __init__(self, concepts: Iterable[Concept]) -> None:
-        self._wanted: list[_Wanted] = []
-        self._numbers: dict[Part, int] = {}
+        self._wanted: dict[Part, _Wanted] = {}
+        self._places: dict[Slot, Place] = {}
+        self._chains: list[Chain] = []
         sounds: dict[str, set[str]] = defaultdict(set)
         self.names: list[str] = []
         for concept in concepts:
@@ -102,27 +167,32 @@ class Lexicon:
             for written in concept.words:
                 for term in read_term(written):
                     self._add(concept.name, term)
-                    if concept.sounds:
-                        for heard in _sound_of(term):
-                            sounds[heard].add(concept.name)
+                    for heard in _sounds_of(term) if concept.sounds else ():
+                        sounds[heard].add(concept.name)
             for written in concept.exceptions:
                 for term in read_term(written):
-                    for part in term.parts[:1]:
+                    for part in term.slots[0].parts if len(term.slots) == 1 else ():
                         self._want(part).exceptions.append(concept.name)
-        for kind, words in ((1, NEGATIONS), (2, _APPARENT)):
+                    if len(term.slots) > 1:
+                        self._add(EXCEPT + concept.name, term)
+        for written in ASKING:
+            for term in read_term(written):
+                self._add(QUESTION, term)
+        for kind, words in ((1, NEGATIONS), (2, APPARENT)):
             for word in words:
                 for term in read_term(word):
-                    self._want(term.parts[0]).negation = kind
+                    for part in term.slots[0].parts:
+                        self._want(part).negation = kind
         # Parts with equal text but other borders are one literal with several readers.
-        texts: dict[str, list[_Wanted]] = defaultdict(list)
-        for wanted in self._wanted:
-            texts[wanted.part.text].append(wanted)
+        texts: dict[str, list[Reader]] = defaultdict(list)
+        for part, wanted in self._wanted.items():
+            texts[part.text].append(wanted.reader())
         self._literals = list(texts)
         self._readers = list(texts.values())
         self._finder = AhoCorasick(self._literals) if self._literals else None
-        self._heard = list(sounds)
-        self._heard_for: list[frozenset[str]] = [frozenset(sounds[heard]) for heard in self._heard]
-        self._hearer = AhoCorasick(self._heard) if self._heard else None
+        heard_words = list(sounds)
+        self._heard_for: list[frozenset[str]] = [frozenset(sounds[heard]) for heard in heard_words]
+        self._hearer = AhoCorasick(heard_words) if heard_words else None
 
     @property
     def size(self) -> int:
@@ -130,22 +200,30 @@ class Lexicon:
         return len(self._literals)
 
     def _want(self, part: Part) -> _Wanted:
-        number = self._numbers.get(part)
-        if number is None:
-            number = self._numbers[part] = len(self._wanted)
-            self._wanted.append(_Wanted(part))
-        return self._wanted[number]
+        wanted = self._wanted.get(part)
+        if wanted is None:
+            wanted = self._wanted[part] = _Wanted(part)
+        return wanted
 
     def _add(self, concept: str, term: Term) -> None:
-        if len(term.parts) == 1:
-            names = self._want(term.parts[0]).concepts
-            if concept not in names:
-                names.append(concept)
+        if len(term.slots) == 1:
+            for part in term.slots[0].parts:
+                names = self._want(part).concepts
+                if concept not in names:
+                    names.append(concept)
             return
-        for part in term.parts:
-            self._want(part)
-        numbers = tuple(self._numbers[part] for part in term.parts)
-        self._wanted[numbers[-1]].terms.append((concept, numbers))
+        anchor = max((slot for slot in term.slots if not slot.optional), key=_tells)
+        for part in anchor.parts:
+            self._want(part).chains.append(len(self._chains))
+        places = tuple(self._place(slot) for slot in term.slots)
+        needs = tuple(place.firsts for place in places if not place.optional)
+        self._chains.append(Chain(concept, places, needs))
+
+    def _place(self, slot: Slot) -> Place:
+        place = self._places.get(slot)
+        if place is None:
+            place = self._places[slot] = Place(slot)
+        return place
 
     # ── finding ──
 
@@ -158,40 +236,59 @@ class Lexicon:
         excluded: list[tuple[str, int, int]] = []
         apparent: list[tuple[int, int]] = []
         negations: list[tuple[int, int]] = []
-        places: dict[int, list[tuple[int, int]]] = {}
-        closing: dict[int, _Wanted] = {}
-        length, numbers = len(folded), self._numbers
+        anchored: set[int] = set()
+        length = len(folded)
         for literal, start, end in self._finder.find_matches_as_indexes(folded, overlapping=True):
-            for wanted in self._readers[literal]:
-                part = wanted.part
-                if part.starts_word and start and _is_latin(folded[start - 1]):
+            for starts_word, ends_word, chains, concepts, exceptions, negation in self._readers[literal]:
+                if starts_word and start and _is_latin(folded[start - 1]):
                     continue
-                if part.ends_word and end < length and _is_latin(folded[end]):
+                if ends_word and end < length and _is_latin(folded[end]):
                     continue
-                places.setdefault(numbers[part], []).append((start, end))
-                for name in wanted.concepts:
+                if chains:
+                    anchored |= chains
+                for name in concepts:
                     seen.append((name, start, end))
-                for name in wanted.exceptions:
+                for name in exceptions:
                     excluded.append((name, start, end))
-                if wanted.terms:
-                    closing[numbers[part]] = wanted
-                if wanted.negation == 1:
+                if negation == 1:
                     negations.append((start, end))
-                elif wanted.negation == 2:
+                elif negation:
                     apparent.append((start, end))
-        for wanted in closing.values():
-            for name, parts in wanted.terms:
-                if all(number in places for number in parts):
-                    seen += [(name, s, e) for s, e in _chains(folded, [places[n] for n in parts])]
-        negations = [n for n in negations if not any(a[0] <= n[0] and n[1] <= a[1] for a in apparent)]
+        if anchored:
+            self._follow(anchored, folded, seen, excluded)
+        if negations and apparent:
+            negations = [n for n in negations if not _lies_in(n, apparent)]
         hits = []
         for name, start, end in dict.fromkeys(seen):
-            if end <= after:
+            if end <= after and name != QUESTION:
                 continue
             if excluded and any(n == name and s <= start and end <= e for n, s, e in excluded):
                 continue
-            hits.append(Hit(name, start, end, bool(negations) and _negated(folded, start, end, negations)))
+            negated = bool(negations) and name != QUESTION and _negated(folded, start, end, negations)
+            hits.append(Hit(name, start, end, negated))
         return hits
+
+    def _follow(
+        self,
+        anchored: set[int],
+        folded: str,
+        seen: list[tuple[str, int, int]],
+        excluded: list[tuple[str, int, int]],
+    ) -> None:
+        """Add what the chains that have their anchor in the text find there."""
+        where: dict[Place, list[tuple[int, int]]] = {}
+        characters = set(folded)
+        for number in anchored:
+            concept, places, needs = self._chains[number]
+            for firsts in needs:
+                if characters.isdisjoint(firsts):
+                    break
+            else:
+                for start, end in _chained(folded, characters, places, where):
+                    if concept.startswith(EXCEPT):
+                        excluded.append((concept.removeprefix(EXCEPT), start, end))
+                    else:
+                        seen.append((concept, start, end))
 
     def hear(self, folded: str) -> set[str]:
         """Concepts of a folded text by its sound alone."""
@@ -203,34 +300,79 @@ class Lexicon:
         return heard
 
 
+def _lies_in(one: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
+    start, end = one
+    for begin, stop in others:
+        if begin <= start and end <= stop:
+            return True
+    return False
+
+
 def _is_latin(character: str) -> bool:
     return "a" <= character <= "z" or "0" <= character <= "9"
 
 
-def _sound_of(term: Term) -> list[str]:
-    """How a term of one part sounds, if it is long enough to be known by that."""
-    text = term.parts[0].text
-    if len(term.parts) > 1 or len(text) < LEAST_SOUNDS or not all("\u3400" <= c <= "\u9fff" for c in text):
+def _sounds_of(term: Term) -> list[str]:
+    """How the words of a term of one place sound, where they are long enough to be known by that."""
+    if len(term.slots) > 1:
         return []
-    return [sound(text)]
+    texts = [part.text for part in term.slots[0].parts]
+    return [sound(t) for t in texts if len(t) >= LEAST_SOUNDS and all("\u3400" <= c <= "\u9fff" for c in t)]
 
 
-def _chains(folded: str, places: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """Where parts follow each other closely enough, inside one sentence: (start, end) of the whole."""
+def _tells(slot: Slot) -> tuple[int, int]:
+    """How telling a place is: by its shortest word, a 汉字 counting for three letters; then the fewer
+    words the better."""
+    return min(sum(1 if c < "\u3000" else 3 for c in part.text) for part in slot.parts), -len(slot.parts)
+
+
+def _is_whole(folded: str, start: int, end: int, part: Part) -> bool:
+    if part.starts_word and start and _is_latin(folded[start - 1]):
+        return False
+    return not (part.ends_word and end < len(folded) and _is_latin(folded[end]))
+
+
+def _chained(
+    folded: str, characters: set[str], places: Sequence[Place], where: dict[Place, list[tuple[int, int]]]
+) -> list[tuple[int, int]]:
+    """Where places follow each other closely enough, inside one sentence: (start, end) of the whole.
+
+    Args:
+        where: what was found in this text for places asked before.
+    """
+    spots = []
+    for place in places:
+        if place not in where:
+            where[place] = place.find(folded, characters)
+        if not where[place] and not place.optional:
+            return []
+        spots.append(where[place])
     found = []
-    for start, end in places[0]:
+    for start, end in spots[0]:
         reached: int | None = end
-        for candidates in places[1:]:
-            reached = None if reached is None else _next(folded, reached, candidates)
+        for place, candidates in zip(places[1:], spots[1:], strict=True):
+            following = _next(folded, reached, candidates, place.adjacent)
+            if following is None and place.optional:
+                continue
+            reached = following
+            if reached is None:
+                break
         if reached is not None:
             found.append((start, reached))
     return found
 
 
-def _next(folded: str, end: int, candidates: Sequence[tuple[int, int]]) -> int | None:
+def _next(folded: str, end: int | None, candidates: Sequence[tuple[int, int]], adjacent: bool) -> int | None:
+    """The end of the first candidate that follows what ended at `end` closely enough."""
+    if end is None:
+        return None
     for start, stop in candidates:
-        between = folded[end:start]
         if start < end:
+            continue
+        between = folded[end:start]
+        if adjacent:
+            if between in ("", " "):
+                return stop
             continue
         reach = GAP_LATIN if between.isascii() and between.strip() else GAP_HAN
         if len(between) <= reach and not _SENTENCE_END.search(between):

@@ -44,7 +44,7 @@ def fit(x: Array, y: NDArray[np.int64], *, decay: float, steps: int = 600) -> tu
     b: Array = np.zeros(len(ACTIONS), np.float32)
     vw, vb = np.zeros_like(w), np.zeros_like(b)
     for _ in range(steps):
-        error = (softmax(x @ w + b) - target) * weight[:, None] / len(y)
+        error: Array = ((softmax(x @ w + b) - target) * weight[:, None] / len(y)).astype(np.float32)
         vw = 0.9 * vw + x.T @ error + decay * w / len(y)
         vb = 0.9 * vb + error.sum(axis=0)
         w, b = (w - 4.0 * vw).astype(np.float32), (b - 4.0 * vb).astype(np.float32)

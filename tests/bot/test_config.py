@@ -133,7 +133,7 @@ async def test_a_good_change_is_live_and_a_bad_one_keeps_the_last_good(tmp_path:
         reloads.append(1)
 
     (tmp_path / "knowledge").mkdir()
-    watching = asyncio.create_task(live.watch(on_knowledge, stop))
+    watching = asyncio.create_task(live.watch({live.current.knowledge_path: on_knowledge}, stop))
     await asyncio.sleep(0.3)
     first = live.current.version
     write(tmp_path, "bank: {hotline: '2'}\n")

@@ -287,6 +287,7 @@ async def test_an_answer_is_withheld_when_staff_take_over_while_it_is_written(be
 
 async def test_typing_is_shown_before_and_drafts_while_an_answer_is_made(bench: Bench) -> None:
     async def writes(event: InboundEvent, context: Context) -> Outcome:
+        await context.show("")
         await context.show("一")
         await context.show("一二")
         return await echo(event, context)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bot.config import Config
+from bot.config.models import Bank
 from bot.config.suitability import Suitability
 from bot.rails.base import Context, chain, reply
 from bot.rails.choices import choices
@@ -19,7 +20,7 @@ from bot.store import Outcome
 from bot.suitability.profile import Profile, merge
 from bot.suitability.questionnaire import Questionnaire
 from bot.suitability.shelf import Counter, load_counter
-from bot.types import Button, Buttons, Conversation, Exchange, InboundEvent, Text
+from bot.types import Button, Buttons, Conversation, ConversationKind, Exchange, InboundEvent, Text
 from tests.make import NOON, event
 
 __all__ = ["CONFIG", "Customer", "counter", "questionnaire"]
@@ -42,8 +43,16 @@ def questionnaire() -> Questionnaire:
 class Customer:
     """Keeps what a store would: state, profile, and the last message."""
 
-    def __init__(self, *, group: bool = False, profile: Profile | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        group: bool = False,
+        profile: Profile | None = None,
+        jurisdiction: str = "CN",
+        **settings: Any,
+    ) -> None:
         self.settings = Suitability(**settings)
+        self.bank = Bank(jurisdiction=jurisdiction)
         self.counter = counter()
         self.group = group
         self.state: dict[str, Any] = {}
@@ -73,12 +82,12 @@ class Customer:
         return await self._take(event("", kind="button", value=value))
 
     async def _take(self, incoming: InboundEvent) -> str:
-        kind = "group" if self.group else "direct"
+        kind: ConversationKind = "group" if self.group else "direct"
         incoming = msgspec.structs.replace(
             incoming, conversation=Conversation("fake", "test", "wang", kind=kind)
         )
         context = Context(
-            Config(suitability=self.settings),
+            Config(suitability=self.settings, bank=self.bank),
             state=self.state,
             history=self.history,
             now=self.now,

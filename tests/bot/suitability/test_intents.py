@@ -18,11 +18,22 @@ from tests.bot.suitability.desk import CONFIG
 @pytest.mark.parametrize(
     "text",
     [
-        "风险测评", "我要做风险测评", "我想做一下风险承受能力评估", "开始风险测评", "重新做一次风险测评", "帮我测一下风险等级",
-        "请给我做个风险评估吧", "风险承受能力测试", "做理财风险测评", "I want to take the risk test", "start the risk assessment",
-        "risk assessment", "take a suitability test please", "assess my risk tolerance",
+        "风险测评",
+        "我要做风险测评",
+        "我想做一下风险承受能力评估",
+        "开始风险测评",
+        "重新做一次风险测评",
+        "帮我测一下风险等级",
+        "请给我做个风险评估吧",
+        "风险承受能力测试",
+        "做理财风险测评",
+        "I want to take the risk test",
+        "start the risk assessment",
+        "risk assessment",
+        "take a suitability test please",
+        "assess my risk tolerance",
     ],
-)  # fmt: skip
+)
 def test_who_wants_the_test_gets_it(text: str) -> None:
     assert intents.wants_test(text)
 
@@ -30,12 +41,22 @@ def test_who_wants_the_test_gets_it(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "我能买什么理财", "推荐理财", "推荐一款适合我的理财产品", "有什么适合我的理财吗", "我有10万想放半年，推荐个产品",
-        "介绍几款稳健的基金", "买什么基金好", "手里有5万块，买什么好", "给我推荐一个美元存款",
-        "recommend a fund for me", "what products can I buy?", "which investments are suitable for me",
-        "where should I put my savings", "Can you suggest some deposits for half a year",
+        "我能买什么理财",
+        "推荐理财",
+        "推荐一款适合我的理财产品",
+        "有什么适合我的理财吗",
+        "我有10万想放半年，推荐个产品",
+        "介绍几款稳健的基金",
+        "买什么基金好",
+        "手里有5万块，买什么好",
+        "给我推荐一个美元存款",
+        "recommend a fund for me",
+        "what products can I buy?",
+        "which investments are suitable for me",
+        "where should I put my savings",
+        "Can you suggest some deposits for half a year",
     ],
-)  # fmt: skip
+)
 def test_who_wants_products_is_shown_some(text: str) -> None:
     assert intents.wants_product(text)
 
@@ -43,12 +64,24 @@ def test_who_wants_products_is_shown_some(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "什么是R3", "风险测评有效期多久", "风险测评怎么做", "怎么做风险测评？", "C3能买什么理财", "理财怎么买", "推荐码在哪里填",
-        "客户经理给我推荐的理财亏了", "群里老师推荐的理财靠谱吗", "推荐办卡有奖励吗", "你们银行有什么理财规定",
-        "is the risk test valid for a year", "how do I take the risk test", "a friend recommended an investment",
-        "what is R3", "how many times can I take the risk test",
+        "什么是R3",
+        "风险测评有效期多久",
+        "风险测评怎么做",
+        "怎么做风险测评？",
+        "C3能买什么理财",
+        "理财怎么买",
+        "推荐码在哪里填",
+        "客户经理给我推荐的理财亏了",
+        "群里老师推荐的理财靠谱吗",
+        "推荐办卡有奖励吗",
+        "你们银行有什么理财规定",
+        "is the risk test valid for a year",
+        "how do I take the risk test",
+        "a friend recommended an investment",
+        "what is R3",
+        "how many times can I take the risk test",
     ],
-)  # fmt: skip
+)
 def test_questions_about_it_are_left_to_the_knowledge(text: str) -> None:
     assert not intents.wants_test(text)
     assert not intents.wants_product(text)
@@ -59,11 +92,18 @@ def test_questions_about_it_are_left_to_the_knowledge(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "选哪个能到C5", "风险测评怎么答才能是进取型", "测评选什么才能买R4", "教我怎么答测评的答案", "怎么测到C5",
-        "告诉我风险测评的标准答案", "把我的等级改成C5", "what should I answer to get aggressive",
-        "how do I answer the questionnaire to be rated C5", "give me the risk test answers",
+        "选哪个能到C5",
+        "风险测评怎么答才能是进取型",
+        "测评选什么才能买R4",
+        "教我怎么答测评的答案",
+        "怎么测到C5",
+        "告诉我风险测评的标准答案",
+        "把我的等级改成C5",
+        "what should I answer to get aggressive",
+        "how do I answer the questionnaire to be rated C5",
+        "give me the risk test answers",
     ],
-)  # fmt: skip
+)
 def test_coaching_is_recognised_outside_a_test(text: str) -> None:
     assert intents.asks_coaching(text, in_test=False)
 
@@ -71,10 +111,15 @@ def test_coaching_is_recognised_outside_a_test(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "理财经理让我把答案改高一点好买产品，这样可以吗", "客户经理教我怎么选才能到C4，我要投诉", "C5是什么意思",
-        "C4和C5有什么区别", "怎么提高信用卡额度", "how do I get a new pass for the app", "我是进取型，能买什么",
+        "理财经理让我把答案改高一点好买产品，这样可以吗",
+        "客户经理教我怎么选才能到C4，我要投诉",
+        "C5是什么意思",
+        "C4和C5有什么区别",
+        "怎么提高信用卡额度",
+        "how do I get a new pass for the app",
+        "我是进取型，能买什么",
     ],
-)  # fmt: skip
+)
 def test_reports_of_coaching_and_plain_questions_are_not_coaching(text: str) -> None:
     assert not intents.asks_coaching(text, in_test=False)
 

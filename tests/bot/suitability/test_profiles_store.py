@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bot.cli.main import app
 from bot.config import LiveConfig, load
 from bot.errors import ConfigError
 from bot.store import Outcome, Store
@@ -21,6 +23,10 @@ LEARNT = ProfileChange(
 )
 
 
+def _anywhere(folder: Path, words: bytes) -> bool:
+    return any(words in path.read_bytes() for path in folder.glob("store.db*"))
+
+
 async def test_a_profile_is_kept_merged_and_sealed(store_url: str, tmp_path: Path) -> None:
     store = await Store.open(store_url)
     assert await store.profile(WHO) == Profile()
@@ -33,8 +39,7 @@ async def test_a_profile_is_kept_merged_and_sealed(store_url: str, tmp_path: Pat
     again = await Store.open(store_url)
     assert await again.profile(WHO) == profile
     await again.close()
-    for path in tmp_path.glob("store.db*"):
-        assert b"prescreen" not in path.read_bytes()
+    assert not _anywhere(tmp_path, b"prescreen")
 
 
 async def test_it_is_committed_with_the_turn_or_not_at_all(store_url: str) -> None:
@@ -74,3 +79,46 @@ async def test_a_good_change_is_live_and_a_bad_one_leaves_the_last_good_version(
     assert await live.reload()
     assert live.error == ""
     assert live.current.shelf == first
+
+
+def test_operators_set_confirm_and_show_a_profile(tmp_path: Path) -> None:
+    config = ["--config", str(write_config(tmp_path))]
+
+    def teller(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["customer", "profile", *arguments, *config])
+        return done.exit_code, done.output
+
+    assert teller("set", WHO, "--by", "li", "--age", "70", "--level", "c3") == (0, "noted\n")
+    code, shown = teller("show", WHO)
+    assert code == 0
+    assert "age: 70" in shown
+    assert "level in force: C3" in shown
+    assert "confirmed by li" in shown
+    for wrong, said in (
+        (("--by", "li", "--level", "C7"), "C1, C2"),
+        (("--by", "li"), "nothing to set"),
+        (("--by", " ", "--age", "3"), "--by"),
+        (("--by", "li", "--level", "C2", "--assessed", "2026-02-30"), "2026-02-30"),
+        (("--by", "li", "--level", "C2", "--assessed", "2999-01-01"), "future"),
+    ):
+        code, output = teller("set", WHO, *wrong)
+        assert code == 2
+        assert said in output
+    assert teller("set", "wang", "--by", "li", "--age", "3")[0] == 2
+    assert teller("set", "fake|test|nobody|", "--by", "li", "--confirm")[0] == 1
+
+
+def test_teller_check_names_a_product_that_disagrees_with_the_knowledge(tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    (tmp_path / "knowledge" / "facts").mkdir()
+    (tmp_path / "knowledge" / "facts" / "bank.yaml").write_text(
+        "facts:\n  wealth.mixed_min: {value: 40000, unit: CNY}\n"
+    )
+    text = (CONFIG / "products.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if "facts: {" not in line or "wealth.mixed_min" in line]
+    text = "\n".join(lines).replace(", terms_days: wealth.mixed_hold", "")
+    (tmp_path / "products.yaml").write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(app, ["check", "--config", str(path)])
+    assert done.exit_code == 2
+    assert "products.yaml:" in done.output
+    assert "wealth.mixed_min says 40000" in done.output

@@ -164,10 +164,18 @@ async def test_not_beginning_counts_nothing() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "选哪个能到C5", "这题选哪个好", "我该怎么选", "帮我选一个", "哪个分高", "what should I answer to get aggressive",
-        "which one is better?", "choose it for me", "正确答案是什么", "怎么答才能是进取型",
+        "选哪个能到C5",
+        "这题选哪个好",
+        "我该怎么选",
+        "帮我选一个",
+        "哪个分高",
+        "what should I answer to get aggressive",
+        "which one is better?",
+        "choose it for me",
+        "正确答案是什么",
+        "怎么答才能是进取型",
     ],
-)  # fmt: skip
+)
 async def test_coaching_is_refused_kindly_and_the_question_stands(text: str) -> None:
     customer = Customer()
     await customer.say("风险测评")

@@ -76,7 +76,7 @@ async def test_an_untouched_chain_is_right(store: Store) -> None:
         # One removed and the gap closed.
         (
             ["DELETE FROM audit WHERE seq = 5"]
-            + [f"UPDATE audit SET seq = {n - 1} WHERE seq = {n}" for n in range(6, 11)],
+            + [f"UPDATE audit SET seq = {n - 1} WHERE seq = {n}" for n in range(6, 11)],  # noqa: S608
             5,
             "isn't what was recorded",
         ),

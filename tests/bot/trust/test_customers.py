@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, insert, select
 
 from bot.config.trust import Retention
 from bot.errors import LeaseLost, NotAllowed, StoreError
 from bot.store import Outcome, Store, StoredFile
 from bot.store.custody import Custody
 from bot.store.retention import steps
-from bot.store.schema import audit, subjects
+from bot.store.schema import audit, profiles, subjects, tickets
 from bot.store.vault import Secret
 from bot.trust.keyring import FixedKeys
 from bot.trust.people import Approvals
@@ -257,3 +257,44 @@ def test_with_a_staff_file_only_its_people_may() -> None:
             staff.require("personal.reveal", by, second, role=role)
     with pytest.raises(NotAllowed):
         staff.require("customer.erase", "chen", "zhou")
+
+
+async def test_tickets_and_profiles_are_handed_out_and_blanked_too(store: Store) -> None:
+    await converse(store)
+
+    def write(connection: Connection) -> None:
+        seal = store.keys.of(connection, KEY)
+        connection.execute(
+            insert(profiles).values(
+                whose=KEY,
+                data=seal.seal("profiles", "data", KEY, '{"age":40}'),
+                updated_at=T0,
+                subject=seal.id,
+            )
+        )
+        ticket = {
+            "number": "T-1",
+            "conversation": KEY,
+            "place": "{}",
+            "whose": KEY,
+            "department": "cards",
+            "reason": "asked",
+            "severity": "P3",
+            "opened_at": T0,
+            "due": T0,
+            "updated_at": T0,
+            "summary": seal.seal("tickets", "summary", "T-1", WORDS),
+            "subject": seal.id,
+        }
+        connection.execute(insert(tickets).values(ticket))
+
+    await store.write(write)
+    custody = Custody(store)
+    found = await custody.export(WANG, by="chen", now=T0)
+    assert found["profile"][0]["profile"] == {"age": 40}
+    assert found["tickets"][0]["summary"] == WORDS
+    erased = await custody.erase(WANG, **TWO, now=T0)
+    assert ("tickets", 1) in [(what, number) for what, number, _ in erased.kept]
+    left = await store.read(lambda c: c.execute(select(tickets.c.number, tickets.c.summary)).all())
+    assert [tuple(row) for row in left] == [("T-1", "")]
+    assert await store.read(lambda c: c.execute(select(profiles)).all()) == []

@@ -139,7 +139,7 @@ async def test_a_broken_line_or_state_holds_up_nothing(store: Store) -> None:
 
 async def test_a_rolled_back_key_is_never_used_again(store: Store) -> None:
     """A new customer's first write shares a transaction with one that fails."""
-    import bot.store.inbox as inbox
+    from bot.store import inbox
 
     first = event("first", chat="new", id="n1")
 
@@ -238,7 +238,10 @@ async def test_a_database_in_clear_is_readable_and_then_sealed(tmp_path: Path) -
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
-        put = "INSERT INTO inbox (platform, account, event_id, conversation, event, status, received_at, done_at)"
+        put = (
+            "INSERT INTO inbox "
+            "(platform, account, event_id, conversation, event, status, received_at, done_at)"
+        )
         for one, status in ((said, "done"), (waiting, "new")):
             values = at | {"event": encode(one).decode(), "id": one.event_id, "status": status}
             connection.execute(
@@ -267,8 +270,8 @@ async def test_a_database_in_clear_is_readable_and_then_sealed(tmp_path: Path) -
             )
         connection.execute(
             text(
-                "INSERT INTO outbox (idempotency_key, platform, account, conversation, message, kind, status, "
-                "owner_version, created_at) "
+                "INSERT INTO outbox (idempotency_key, platform, account, conversation, message, kind, "
+                "status, owner_version, created_at) "
                 "VALUES ('k1', 'fake', 'test', :key, :message, 'answer', 'sent', 0, :at)"
             ),
             at | {"message": encode(answer).decode()},

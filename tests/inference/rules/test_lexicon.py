@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from inference.rules.folding import fold
-from inference.rules.lexicon import Concept, Lexicon
+from inference.rules.lexicon import QUESTION, Concept, Lexicon
 from inference.rules.terms import TermError, read_term
 
 
 def said(lexicon: Lexicon, text: str) -> set[str]:
-    return {hit.concept for hit in lexicon.find(fold(text)) if not hit.negated}
+    return {hit.concept for hit in lexicon.find(fold(text)) if not hit.negated} - {QUESTION}
 
 
 def denied(lexicon: Lexicon, text: str) -> set[str]:
@@ -93,7 +93,48 @@ def test_only_what_ends_in_the_new_message_counts() -> None:
     assert not LEXICON.find(whole + fold("给我"), len(whole))
 
 
-@pytest.mark.parametrize("wrong", ["(a", "a)", "a|b", "((a))", "…", "(a|b|c|d|e|f|g|h|i)" * 4, "🙂"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "(a",
+        "a)",
+        "a|b",
+        "a((b)",
+        "…",
+        "((a|b|c|d|e|f|g|h|i)(a|b|c|d|e|f|g|h|i)(a|b|c|d|e|f|g|h|i)(a|b|c|d|e|f|g|h|i)(a|b|c|d|e|f|g|h|i))",
+        "🙂",
+    ],
+)
 def test_a_word_that_cant_be_read_is_refused_with_a_reason(wrong: str) -> None:
     with pytest.raises(TermError, match=r"\w"):
         read_term(wrong)
+
+
+def test_brackets_may_stand_inside_brackets_and_hold_gaps() -> None:
+    lexicon = Lexicon([Concept("gone", ("(转(钱|款)|汇…出去)了",))])
+    for text in ("转钱了", "转款了", "汇了十万出去了"):
+        assert said(lexicon, text) == {"gone"}
+    assert said(lexicon, "转了，汇出去") == set()
+
+
+def test_many_alternatives_side_by_side_are_looked_for_place_by_place() -> None:
+    digits = "|".join("甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉")
+    lexicon = Lexicon(
+        [
+            Concept("four", (f"({digits})({digits})({digits}|)(完|结束)",)),
+            Concept("en", (f"(aa|bb) ({digits}) (cc|dd)",)),
+        ]
+    )
+    assert lexicon.size < 1000
+    assert said(lexicon, "这是甲酉子完") == {"four"}
+    assert said(lexicon, "甲酉结束") == {"four"}
+    assert said(lexicon, "甲酉，完") == set()
+    assert said(lexicon, "甲完") == set()
+    assert said(lexicon, "aa 甲 dd") == {"en"}
+    assert said(lexicon, "aaa 甲 dd") == set()
+
+
+def test_an_exception_may_have_a_gap() -> None:
+    lexicon = Lexicon([Concept("code", ("验证码",), ("验证码…收不到",))])
+    assert said(lexicon, "验证码一直收不到") == set()
+    assert said(lexicon, "验证码给他了") == {"code"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ConfigError, TellerError
-from inference.rules import approvals, load_rules
+from inference.rules import RuleEngine, approvals, load_rules
 from inference.rules.live import LiveRules
-from tests.safe import RULES, engine_of
+from tests.safe import RULES, approve_all, engine_of
 
 
 def refused(folder: Path, text: str) -> str:
@@ -85,13 +85,6 @@ def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
         load_rules(tmp_path, today=date(2026, 11, 23))
 
 
-def approve_all(folder: Path) -> None:
-    rules = list(load_rules(folder, today=date(2026, 11, 23)).rules)
-    now = datetime(2026, 11, 23, tzinfo=UTC)
-    approvals.propose(folder, rules, "lin", now)
-    approvals.approve(folder, rules, "mo", now)
-
-
 def test_it_takes_two_people(tmp_path: Path) -> None:
     rules = list(engine_of(tmp_path).rules.rules)
     now = datetime(2026, 11, 23, tzinfo=UTC)
@@ -114,7 +107,7 @@ def test_it_takes_two_people(tmp_path: Path) -> None:
 
 async def test_a_running_set_takes_what_is_good_and_approved_and_nothing_else(tmp_path: Path) -> None:
     engine_of(tmp_path)
-    approve_all(tmp_path)
+    approve_all(RuleEngine(load_rules(tmp_path, today=date(2026, 11, 23))), tmp_path)
     live = LiveRules(tmp_path, jurisdiction="CN")
     assert live.unapproved() == []
     first = live.version
@@ -132,7 +125,7 @@ async def test_a_running_set_takes_what_is_good_and_approved_and_nothing_else(tm
         await live.reload()
     assert live.version == first
 
-    approve_all(tmp_path)
+    approve_all(RuleEngine(load_rules(tmp_path, today=date(2026, 11, 23))), tmp_path)
     assert await live.reload()
     assert live.version != first
     assert not await live.reload()
