@@ -30,7 +30,7 @@ from bot.limits.load import Load
 from bot.limits.meter import Meter
 from bot.lock import DataLock
 from bot.metrics import Metrics
-from bot.ports import Attention, Clock, Generator, Guard, Ids, Masker, Retriever, RiskRules
+from bot.ports import Attention, Clock, ComplaintRouter, Generator, Guard, Ids, Masker, Retriever, RiskRules
 from bot.rails import build_handler
 from bot.safeguards import Safeguards
 from bot.sender import Sender
@@ -124,6 +124,13 @@ def make_attention(retriever: Retriever) -> Attention | None:
     return None if head is None or embed is None else RiskAttention(head, embed)
 
 
+def make_complaints(retriever: Retriever) -> ComplaintRouter:
+    """Complaints to departments, by words, and by the retriever's embeddings where there are any."""
+    from inference.complaints import Complaints, ComplaintsByMeaning
+
+    return ComplaintsByMeaning(Complaints.load(), getattr(retriever, "embed", None))
+
+
 def make_wealth(live: LiveConfig) -> LiveCounter | None:
     """Questionnaire and products, where suitability is on. Raises ConfigError."""
     return LiveCounter(live) if live.config.suitability.enabled else None
@@ -141,7 +148,13 @@ def make_safeguards(
         return staff.by_account(event.platform, event.account, event.sender.id) is not None
 
     return Safeguards(
-        make_masker(), rules, Meter(metrics, is_staff), metrics, clock, make_attention(retriever)
+        make_masker(),
+        rules,
+        Meter(metrics, is_staff),
+        metrics,
+        clock,
+        make_attention(retriever),
+        make_complaints(retriever),
     )
 
 

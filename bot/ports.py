@@ -164,7 +164,7 @@ class RiskRules(Protocol):
 class Attention(Protocol):
     """A classifier that may raise what the rules let pass; it never lowers anything."""
 
-    async def raise_for(self, text: str, found: Assessment, *, at_least: float) -> Assessment: ...
+    async def raise_for(self, text: str, found: Assessment) -> Assessment: ...
 
 
 class ComplaintFound(Protocol):

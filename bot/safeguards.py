@@ -1,4 +1,4 @@
-"""What stands between a customer and an answer, as one handful: masking, risk rules, limits."""
+"""What stands between a customer and an answer, as one handful: masking, risk rules, limits, complaints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.limits.meter import Meter
 from bot.metrics import Metrics
-from bot.ports import Attention, Clock, Masker, RiskRules
+from bot.ports import Attention, Clock, ComplaintRouter, Masker, RiskRules
 
 __all__ = ["Safeguards"]
 
@@ -19,3 +19,4 @@ class Safeguards:
     metrics: Metrics
     clock: Clock
     attention: Attention | None = None
+    complaints: ComplaintRouter | None = None

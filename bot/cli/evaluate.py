@@ -99,14 +99,14 @@ def risk(
         engine = RuleEngine(
             rules, approved=approved_digests(folder), jurisdiction=live.config.bank.jurisdiction
         )
-        raised = _raised(settings.attention_from) if attention and settings.attention else None
+        raised = _raised() if attention and settings.attention else None
         report = evaluate_risk(engine, read_cases(cases), raised, failures=failures > 0)
     for failure in report.pop("failures", [])[:failures]:
         say_line(json.dumps(failure, ensure_ascii=False))
     say_line(json.dumps(report, ensure_ascii=False))
 
 
-def _raised(at_least: float) -> Callable[[str, Assessment], Assessment] | None:
+def _raised() -> Callable[[str, Assessment], Assessment] | None:
     """The classifier, over an encoder of its own."""
     from inference.retrieval.adapter import AdaptedEncoder
     from inference.rules.attention import load_head
@@ -115,7 +115,7 @@ def _raised(at_least: float) -> Callable[[str, Assessment], Assessment] | None:
     if head is None:
         return None
     encoder = AdaptedEncoder()
-    return lambda text, found: head.raised(found, encoder.encode([text], "query"), at_least=at_least)
+    return lambda text, found: head.raised(text, found, encoder.encode([text], "query")[0])
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.config.section import Positive, Section, Share
+from bot.config.section import Positive, Section
 
 __all__ = ["Risk"]
 
@@ -16,5 +16,3 @@ class Risk(Section):
     """How long a confirmation that was asked for can be given."""
     attention: bool = True
     """Whether the risk classifier may raise a message that no rule has caught (it never lowers one)."""
-    attention_from: Share = 0.9
-    """Probability from which it does."""

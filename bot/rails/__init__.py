@@ -1,6 +1,7 @@
 """The rails: what every event passes, one file each, in this order.
 
-meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► confirm ► suitability ► answer
+meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► complaint ► confirm ► suitability
+► answer
 
 The meter only marks the context, and the gate is where a limited sender's *answer* is refused, so that the
 privacy and risk rails see every message of everybody.
@@ -12,6 +13,7 @@ from bot.answering import Answering
 from bot.rails.answer import AnswerRail
 from bot.rails.base import Context, Handler, Rail, chain
 from bot.rails.choices import choices
+from bot.rails.complaint import complaint
 from bot.rails.confirm import confirm, is_reply
 from bot.rails.greet import greet
 from bot.rails.human import HUMAN, human
@@ -49,6 +51,7 @@ def rails(safe: Safeguards, wealth: Callable[[], Counter] | None = None) -> tupl
         gate(safe.meter, exempt=_is_let_through),
         greet,
         human,
+        complaint(safe.complaints),
         *flows,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from bot.answering import Answer, Answering
@@ -19,6 +20,8 @@ __all__ = ["ABOUT", "AnswerRail", "cite", "parts_of"]
 
 ABOUT = "kb:"
 """Button values that name a passage."""
+_MASKED = re.compile(r"[A-Za-z0-9.]{0,6}\*{2,}[A-Za-z0-9@.]*|\[[^\[\]]*(?:隐去|removed)\]")
+"""What masking leaves of a number: nothing to search by."""
 EXCERPT = 240
 """Characters of a passage that a citation shows."""
 
@@ -67,7 +70,7 @@ class AnswerRail:
 
     async def _answer(self, event: InboundEvent, context: Context) -> tuple[Answer, str]:
         """(the answer, the question in words)."""
-        question = context.text
+        question = _MASKED.sub(" ", context.text).strip() if context.kinds else context.text
         if event.kind == "button" and event.value.startswith(ABOUT):
             id = event.value.removeprefix(ABOUT)
             answer = self._answering.about(id, context.language)

@@ -89,8 +89,7 @@ class RiskRail:
         if found.errors:
             log.error("risk.rule_error", rules=found.errors)
         if self._attention is not None and found.action == "none" and context.config.risk.attention:
-            floor = context.config.risk.attention_from
-            found = await self._attention.raise_for(context.text, found, at_least=floor)
+            found = await self._attention.raise_for(context.text, found)
         self._metrics.rules.labels(found.action).inc()
         return found
 

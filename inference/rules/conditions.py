@@ -33,25 +33,46 @@ class EvaluationError(RuntimeError):
 class Condition:
     """One compiled condition."""
 
-    __slots__ = ("_defaults", "_expression", "gate", "names", "text")
+    __slots__ = ("_defaults", "_expression", "_shared", "gate", "names", "text")
 
-    def __init__(self, text: str, expression: Any, defaults: Mapping[str, Value], gate: Gate) -> None:
+    def __init__(
+        self,
+        text: str,
+        expression: Any,
+        defaults: Mapping[str, Value],
+        shared: Mapping[str, Condition],
+        gate: Gate,
+    ) -> None:
         self.text = text
+        self.names: frozenset[str] = frozenset(defaults).union(*(c.names for c in shared.values()))
+        """The facts it depends on."""
         self.gate = gate
         """Sets of facts; it is false while all of any set have their defaults."""
-        self.names = tuple(defaults)
-        """The facts it depends on."""
         self._expression = expression
         self._defaults = dict(defaults)
+        self._shared = dict(shared)
 
-    def holds(self, facts: Mapping[str, Value]) -> bool:
+    def holds(self, facts: Mapping[str, Value], shared: dict[str, bool] | None = None) -> bool:
         """Whether it is true of `facts` (those not given have their defaults).
+
+        Args:
+            shared: what `is.*` came to for the same facts before; added to.
 
         Raises:
             EvaluationError: it has no answer (an overflow, a division by zero).
         """
+        known = facts.keys()
+        for needed in self.gate:
+            if known.isdisjoint(needed):
+                return False
         get = facts.get
-        data = {name: get(name, default) for name, default in self._defaults.items()}
+        data: dict[str, Value] = {name: get(name, default) for name, default in self._defaults.items()}
+        if self._shared:
+            shared = {} if shared is None else shared
+            for name, condition in self._shared.items():
+                if name not in shared:
+                    shared[name] = condition.holds(facts, shared)
+                data[name] = shared[name]
         result = self._expression.eval(data=data)
         if result.type() != cel.Type.BOOL:
             raise EvaluationError(str(result.value()))
@@ -76,43 +97,56 @@ class Conditions:
                 self._defaults[f"{kind}.{concept}"] = False
         variables = {name: _TYPES[type(value)] for name, value in self._defaults.items()}
         variables |= {f"is.{name}": cel.Type.BOOL for name in shared}
-        self._shared = shared
+        self._texts = dict(shared)
         self._known = frozenset(variables)
         self._env = cel.NewEnv(variables=variables)
-        self._whole: dict[str, str] = {}
-        self._atoms: dict[str, frozenset[str] | None] = {}
+        self._shared: dict[str, Condition] = {}
+        self._atoms: dict[str, Gate] = {}
         for name in shared:
-            self._whole[name] = self._written_out(name, ())
+            self._refuse_circles(name, ())
 
-    def compile(self, text: str) -> Condition:
-        """Raises ConditionError."""
+    def compile(self, text: str, *, always: bool = False) -> Condition:
+        """Raises ConditionError.
+
+        Args:
+            always: it may be true where nothing is known (a part of other conditions).
+        """
         self._check(text)
-        whole = self._expand(text, ())
-        if len(whole) > LONGEST:
-            raise ConditionError(
-                f"too long: {len(whole)} characters with what it refers to; {LONGEST} at most"
-            )
-        names = dict.fromkeys(name for name in _NAME.findall(whole) if name in self._defaults)
-        defaults = {name: self._defaults[name] for name in names}
-        condition = Condition(text, self._env.compile(whole), defaults, gate_of(whole, self._needs))
-        if condition.holds({}):
+        if len(text) > LONGEST:
+            raise ConditionError(f"too long: {len(text)} characters; {LONGEST} at most")
+        names = dict.fromkeys(_NAME.findall(text))
+        shared = {name: self._of(name.removeprefix("is.")) for name in names if name.startswith("is.")}
+        defaults = {name: self._defaults[name] for name in names if name in self._defaults}
+        gate = gate_of(text, self._needs)
+        condition = Condition(text, self._env.compile(text), defaults, shared, gate)
+        if not always and condition.holds({}):
             raise ConditionError(
                 "is true of an empty message: it would fire on everything; name what it needs"
             )
         return condition
 
-    def _needs(self, atom: str) -> frozenset[str] | None:
-        """The facts of an atom, if it is false while all of them have their defaults."""
-        known = self._atoms.get(atom)
-        if known is None and atom not in self._atoms:
-            names = [name for name in _NAME.findall(atom) if name in self._defaults]
-            try:
-                result = self._env.compile(atom).eval(data={name: self._defaults[name] for name in names})
-                false = result.type() == cel.Type.BOOL and not result.value()
-            except RuntimeError:
-                false = False
-            known = self._atoms[atom] = frozenset(names) if false and names else None
-        return known
+    def _of(self, name: str) -> Condition:
+        """A shared condition, compiled once."""
+        if name not in self._shared:
+            self._shared[name] = self.compile(self._texts[name], always=True)
+        return self._shared[name]
+
+    def _needs(self, atom: str) -> Gate:
+        """The gate of an atom: its facts, if it is false while all of them have their defaults."""
+        if atom.startswith("is.") and atom.removeprefix("is.") in self._texts:
+            return self._of(atom.removeprefix("is.")).gate
+        if atom not in self._atoms:
+            names = _NAME.findall(atom)
+            known = [name for name in names if name in self._defaults]
+            false = False
+            if known and len(known) == len(names):
+                try:
+                    result = self._env.compile(atom).eval(data={name: self._defaults[name] for name in known})
+                    false = result.type() == cel.Type.BOOL and not result.value()
+                except RuntimeError:
+                    false = False
+            self._atoms[atom] = (frozenset(known),) if false else ()
+        return self._atoms[atom]
 
     def check(self, text: str) -> None:
         """Whether a shared condition can be used. Raises ConditionError."""
@@ -128,17 +162,13 @@ class Conditions:
         if expression.return_type() != cel.Type.BOOL:
             raise ConditionError(f"gives {expression.return_type().name()}, not true or false")
 
-    def _expand(self, text: str, path: tuple[str, ...]) -> str:
-        def write_out(match: re.Match[str]) -> str:
-            kind, name = match[0].split(".", 1)
-            return f"({self._written_out(name, path)})" if kind == "is" and name in self._shared else match[0]
-
-        return _NAME.sub(write_out, text)
-
-    def _written_out(self, name: str, path: tuple[str, ...]) -> str:
+    def _refuse_circles(self, name: str, path: tuple[str, ...]) -> None:
         if name in path:
             raise ConditionError(f"is.{name} refers to itself: {' → '.join((*path, name))}")
-        return self._whole.get(name) or self._expand(self._shared[name], (*path, name))
+        for found in _NAME.findall(self._texts[name]):
+            other = found.removeprefix("is.")
+            if other != found and other in self._texts:
+                self._refuse_circles(other, (*path, name))
 
     def _explain(self, text: str, message: str) -> str:
         from difflib import get_close_matches

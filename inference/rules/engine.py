@@ -126,16 +126,15 @@ class RuleEngine:
         kept = self._remember(known, folded, memory, at)
         get = self._candidates.get
         numbers = {n for name in known for n in get(name, ())}
+        shared: dict[str, bool] = {}
         fired: list[tuple[Rule, bool]] = []
         broken: list[Rule] = []
         for number in sorted(numbers):
             rule = self._rules[number]
-            if any(known.keys().isdisjoint(needed) for needed in rule.condition.gate):
-                continue
-            if not rule.in_force(today):
-                continue
             try:
-                if rule.condition.holds(known) and not (rule.unless and rule.unless.holds(known)):
+                if not rule.condition.holds(known, shared) or not rule.in_force(today):
+                    continue
+                if rule.unless is None or not rule.unless.holds(known, shared):
                     fired.append((rule, self._shadow[number]))
             except EvaluationError:
                 if not self._shadow[number]:

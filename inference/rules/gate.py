@@ -16,12 +16,11 @@ MOST_SETS = 6
 _TOKEN = re.compile(r"""\s*(&&|\|\||!(?!=)|[()]|"[^"]*"|'[^']*'|[^\s()&|!"']+|[&|!])""")
 
 
-def gate_of(text: str, needs: Callable[[str], frozenset[str] | None]) -> Gate:
+def gate_of(text: str, needs: Callable[[str], Gate]) -> Gate:
     """The gate of a condition.
 
     Args:
-        needs: for an atom (a name, a comparison): the facts of which one must differ from its default for
-            it to be true; None if it can be true without any.
+        needs: for an atom (a name, a comparison) its own gate: empty if it can be true without any fact.
     """
     tokens = [match[1] for match in _TOKEN.finditer(text)]
     gate, end = _either(tokens, 0, needs)
@@ -29,7 +28,7 @@ def gate_of(text: str, needs: Callable[[str], frozenset[str] | None]) -> Gate:
 
 
 Found = tuple[list[frozenset[str]], int]
-Needs = Callable[[str], "frozenset[str] | None"]
+Needs = Callable[[str], Gate]
 
 
 def _either(tokens: Sequence[str], at: int, needs: Needs) -> Found:
@@ -69,8 +68,7 @@ def _atom(tokens: Sequence[str], at: int, needs: Needs) -> Found:
     while at < len(tokens) and not (depth == 0 and (tokens[at] in ("&&", "||", ")"))):
         depth += {"(": 1, ")": -1}.get(tokens[at], 0)
         at += 1
-    found = needs(" ".join(tokens[start:at]))
-    return ([] if found is None else [found]), at
+    return list(needs(" ".join(tokens[start:at]))), at
 
 
 def _ends(tokens: Sequence[str], at: int) -> bool:

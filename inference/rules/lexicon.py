@@ -89,7 +89,7 @@ class Chain(NamedTuple):
     concept: str
     places: tuple[Place, ...]
     needs: tuple[frozenset[str], ...]
-    """For each place it can't do without: characters one of which must be there."""
+    """For each place it can't do without, the rarest first: beginnings one of which must be there."""
 
 
 class Place:
@@ -100,15 +100,15 @@ class Place:
         self._parts: dict[str, list[tuple[str, Part | None]]] = defaultdict(list)
         for part in slot.parts:
             bordered = part.starts_word or part.ends_word
-            self._parts[part.text[0]].append((part.text, part if bordered else None))
-        self.firsts = frozenset(self._parts)
-        """Characters one of which must be there."""
+            self._parts[part.text[:2]].append((part.text, part if bordered else None))
+        self.heads = frozenset(self._parts)
+        """How its words begin: the first two characters of each. One of them must be there."""
 
-    def find(self, folded: str, characters: set[str]) -> list[tuple[int, int]]:
-        """Everywhere it stands, in order; `characters` are those of the text."""
+    def find(self, folded: str, pairs: set[str]) -> list[tuple[int, int]]:
+        """Everywhere it stands, in order; `pairs` are the text's characters and pairs of characters."""
         found = []
-        for first in self.firsts & characters:
-            for text, part in self._parts[first]:
+        for head in self.heads & pairs:
+            for text, part in self._parts[head]:
                 if text not in folded:
                     continue
                 start, length = folded.find(text), len(text)
@@ -216,7 +216,8 @@ class Lexicon:
         for part in anchor.parts:
             self._want(part).chains.append(len(self._chains))
         places = tuple(self._place(slot) for slot in term.slots)
-        needs = tuple(place.firsts for place in places if not place.optional)
+        needed = sorted((slot for slot in term.slots if not slot.optional), key=_tells, reverse=True)
+        needs = tuple(self._place(slot).heads for slot in needed)
         self._chains.append(Chain(concept, places, needs))
 
     def _place(self, slot: Slot) -> Place:
@@ -277,14 +278,14 @@ class Lexicon:
     ) -> None:
         """Add what the chains that have their anchor in the text find there."""
         where: dict[Place, list[tuple[int, int]]] = {}
-        characters = set(folded)
+        pairs = {folded[at : at + 2] for at in range(len(folded))}.union(folded)
         for number in anchored:
             concept, places, needs = self._chains[number]
-            for firsts in needs:
-                if characters.isdisjoint(firsts):
+            for heads in needs:
+                if pairs.isdisjoint(heads):
                     break
             else:
-                for start, end in _chained(folded, characters, places, where):
+                for start, end in _chained(folded, pairs, places, where):
                     if concept.startswith(EXCEPT):
                         excluded.append((concept.removeprefix(EXCEPT), start, end))
                     else:
@@ -333,7 +334,7 @@ def _is_whole(folded: str, start: int, end: int, part: Part) -> bool:
 
 
 def _chained(
-    folded: str, characters: set[str], places: Sequence[Place], where: dict[Place, list[tuple[int, int]]]
+    folded: str, pairs: set[str], places: Sequence[Place], where: dict[Place, list[tuple[int, int]]]
 ) -> list[tuple[int, int]]:
     """Where places follow each other closely enough, inside one sentence: (start, end) of the whole.
 
@@ -343,7 +344,7 @@ def _chained(
     spots = []
     for place in places:
         if place not in where:
-            where[place] = place.find(folded, characters)
+            where[place] = place.find(folded, pairs)
         if not where[place] and not place.optional:
             return []
         spots.append(where[place])

@@ -1,8 +1,8 @@
 """Trains the risk classifier: python -m inference.training.attention [FILES] [--out FILE]
 
-Multinomial logistic regression on the retriever's embeddings. Messages of one family stay on one side of
-every split; the temperature is fitted on, and the figures are taken from, messages that weren't trained on
-(five folds).
+Multinomial logistic regression on embeddings and character n-grams. Harmless questions of the knowledge
+stand beside the written cases. Messages of one family stay on one side of every split; temperature
+and thresholds are fitted on, and the figures are taken from, messages that weren't trained on (five folds).
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.retrieval.adapter import AdaptedEncoder
-from inference.rules.attention import ACTIONS
+from inference.retrieval.knowledge import load_knowledge
+from inference.rules.attention import ACTIONS, features
 
 Array = NDArray[np.float32]
+Labels = NDArray[np.int64]
 DATA = Path(__file__).parent / "data" / "risk"
 FOLDS = 5
+ORDINARY = 1200
+"""Questions of the knowledge that are added as harmless."""
+SAFETY_TOPICS = ("security", "complaints")
+"""Their questions speak of danger themselves."""
 
 
 def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str]]:
@@ -34,21 +40,36 @@ def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str]]:
                 yield case["text"], ACTIONS.index(case["expected_action"]), case["family"]
 
 
-def fit(x: Array, y: NDArray[np.int64], *, decay: float, steps: int = 600) -> tuple[Array, Array]:
-    """Weights (dimension, 5) and bias (5,), by full-batch gradient descent with momentum."""
+def ordinary(folder: Path) -> list[tuple[str, int, str]]:
+    """Questions of the knowledge, as harmless cases."""
+    knowledge = load_knowledge(folder)
+    found = {
+        question: item.passage.id
+        for language in ("zh", "en")
+        for item in knowledge.items(language)
+        if item.passage.topic not in SAFETY_TOPICS
+        for question in item.questions
+    }
+    chosen = sorted(found, key=lambda question: zlib.crc32(question.encode()))[:ORDINARY]
+    return [(question, 0, found[question]) for question in chosen]
+
+
+def fit(x: Array, y: Labels, *, decay: float, steps: int = 250, rate: float = 2.0) -> tuple[Array, Array]:
+    """Weights (features, 5) and bias (5,), by full-batch gradient descent with momentum."""
     count = np.bincount(y, minlength=len(ACTIONS)).clip(1)
-    weight = (len(y) / (len(ACTIONS) * count))[y] ** 0.5
-    weight /= weight.mean()
+    weight = ((len(y) / (len(ACTIONS) * count))[y] ** 0.5).astype(np.float32)
+    weight /= weight.mean() * len(y)
     target = np.eye(len(ACTIONS), dtype=np.float32)[y]
-    w: Array = np.zeros((x.shape[1], len(ACTIONS)), np.float32)
-    b: Array = np.zeros(len(ACTIONS), np.float32)
+    w = np.zeros((x.shape[1], len(ACTIONS)), np.float32)
+    b = np.zeros(len(ACTIONS), np.float32)
     vw, vb = np.zeros_like(w), np.zeros_like(b)
     for _ in range(steps):
-        error: Array = ((softmax(x @ w + b) - target) * weight[:, None] / len(y)).astype(np.float32)
-        vw = 0.9 * vw + x.T @ error + decay * w / len(y)
-        vb = 0.9 * vb + error.sum(axis=0)
-        w, b = (w - 4.0 * vw).astype(np.float32), (b - 4.0 * vb).astype(np.float32)
-    return w.astype(np.float32), b.astype(np.float32)
+        error = (softmax(x @ w + b) - target) * weight[:, None]
+        vw = np.float32(0.9) * vw + x.T @ error + np.float32(decay / len(y)) * w
+        vb = np.float32(0.9) * vb + error.sum(axis=0)
+        w = w - np.float32(rate) * vw
+        b = b - np.float32(rate) * vb
+    return w, b
 
 
 def softmax(logits: Array) -> Array:
@@ -57,24 +78,37 @@ def softmax(logits: Array) -> Array:
     return shares
 
 
-def best_temperature(logits: Array, y: NDArray[np.int64]) -> float:
+def best_temperature(logits: Array, y: Labels) -> float:
     """The one with the least log loss."""
-    grid = np.geomspace(0.3, 4, 60)
-    losses = [
-        -np.log(softmax((logits / t).astype(np.float32))[np.arange(len(y)), y] + 1e-9).mean() for t in grid
-    ]
+    grid = np.geomspace(0.2, 4, 60)
+    rows = np.arange(len(y))
+    losses = [-np.log(softmax((logits / np.float32(t)))[rows, y] + 1e-9).mean() for t in grid]
     return float(grid[int(np.argmin(losses))])
+
+
+def threshold(scores: Array, harmless: NDArray[np.bool_], share: float) -> float:
+    """The least score that at most this share of the harmless reach."""
+    return float(np.quantile(scores[harmless], 1 - share)) + 1e-4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--knowledge", type=Path, default=Path("config/knowledge"))
     parser.add_argument("--out", type=Path, default=Path("inference/rules/attention.npz"))
-    parser.add_argument("--decay", type=float, default=1.0)
+    parser.add_argument("--decay", type=float, default=0.1)
+    parser.add_argument(
+        "--warned", type=float, default=0.06, help="share of harmless cases that may be warned"
+    )
+    parser.add_argument("--handed", type=float, default=0.005, help="share that a person may have to look at")
     options = parser.parse_args()
-    cases = list(read(options.files or sorted(DATA.glob("*.jsonl"))))
+    written = list(read(options.files or sorted(DATA.glob("*.jsonl"))))
+    cases = written + ordinary(options.knowledge)
     encoder = AdaptedEncoder()
-    x = encoder.encode([text for text, _, _ in cases], "query")
+    vectors = encoder.encode([text for text, _, _ in cases], "query")
+    centre = vectors.mean(axis=0)
+    scale = float(2 / (np.sqrt(vectors.shape[1]) * (vectors - centre).std()))
+    x = np.stack([features(t, v, centre, scale) for (t, _, _), v in zip(cases, vectors, strict=True)])
     y = np.array([action for _, action, _ in cases])
     fold = np.array([zlib.crc32(family.encode()) % FOLDS for _, _, family in cases])
     held = np.zeros((len(y), len(ACTIONS)), np.float32)
@@ -82,27 +116,38 @@ def main() -> None:
         w, b = fit(x[fold != k], y[fold != k], decay=options.decay)
         held[fold == k] = x[fold == k] @ w + b
     temperature = best_temperature(held, y)
-    probabilities = softmax(held / temperature)
-    danger = 1 - probabilities[:, 0]
+    p = softmax(held / np.float32(temperature))
+    danger = (1 - p[:, 0]).astype(np.float32)
+    own = np.arange(len(y)) < len(written)
+    harmless = (y == 0) & own
+    warn_from = threshold(danger, harmless, options.warned)
+    escalate_from = threshold(p[:, 3], harmless, options.handed)
+    grave = (y >= 3) & own
     report = {
-        "cases": len(y),
-        "held_out_accuracy": round(float((held.argmax(axis=1) == y).mean()), 4),
+        "cases": len(written),
+        "ordinary": len(cases) - len(written),
+        "held_out_accuracy": round(float((held.argmax(axis=1) == y)[own].mean()), 4),
         "temperature": round(temperature, 3),
-        "raised_from": {
-            str(t): {
-                "harmless_raised": round(float((danger[y == 0] >= t).mean()), 4),
-                "dangerous_raised": round(float((danger[y >= 3] >= t).mean()), 4),
-            }
-            for t in (0.8, 0.9, 0.95, 0.98)
-        },
+        "warn_from": round(warn_from, 4),
+        "escalate_from": round(escalate_from, 4),
+        "grave_raised": round(float((danger[grave] >= warn_from).mean()), 4),
+        "harmless_raised": round(float((danger[harmless] >= warn_from).mean()), 4),
+        "ordinary_raised": round(float((danger[~own] >= warn_from).mean()), 4),
     }
     w, b = fit(x, y, decay=options.decay)
+    numbers = {
+        "temperature": temperature,
+        "scale": scale,
+        "warn_from": warn_from,
+        "escalate_from": escalate_from,
+    }
     np.savez_compressed(
         options.out,
         weights=w.astype(np.float16),
         bias=b,
-        temperature=np.float32(temperature),
+        centre=centre.astype(np.float32),
         encoder=np.array(encoder.name),
+        **{name: np.array(number) for name, number in numbers.items()},
     )
     print(json.dumps(report))  # noqa: T201
 
