@@ -10,6 +10,9 @@ from pathlib import Path
 
 RUNS = {
     "throughput": ["benchmarks.throughput"],
+    "rules": ["benchmarks.rules"],
+    "pii": ["benchmarks.pii"],
+    "guard": ["benchmarks.guard"],
     "counter": ["benchmarks.counter"],
     "webhooks": ["benchmarks.webhooks"],
     "generation": ["benchmarks.generation", "--cache", "data/cache/models"],

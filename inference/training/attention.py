@@ -141,14 +141,9 @@ def main() -> None:
         "warn_from": warn_from,
         "escalate_from": escalate_from,
     }
-    np.savez_compressed(
-        options.out,
-        weights=w.astype(np.float16),
-        bias=b,
-        centre=centre.astype(np.float32),
-        encoder=np.array(encoder.name),
-        **{name: np.array(number) for name, number in numbers.items()},
-    )
+    arrays = {"weights": w.astype(np.float16), "bias": b, "centre": centre, "encoder": np.array(encoder.name)}
+    arrays |= {name: np.array(number) for name, number in numbers.items()}
+    np.savez_compressed(options.out, allow_pickle=False, **arrays)
     print(json.dumps(report))  # noqa: T201
 
 
