@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from types import CodeType
 from typing import Any
 
 from cel_expr_python import cel
 
 from inference.rules.facts import CONCEPTUAL, FACTS, Value
-from inference.rules.gate import Gate, gate_of
+from inference.rules.gate import Gate, code_of, gate_of, read_logic
 
 __all__ = ["Condition", "ConditionError", "Conditions", "EvaluationError"]
 
@@ -33,7 +34,7 @@ class EvaluationError(RuntimeError):
 class Condition:
     """One compiled condition."""
 
-    __slots__ = ("_defaults", "_expression", "_shared", "gate", "names", "text")
+    __slots__ = ("_code", "_defaults", "_expression", "_shared", "gate", "names", "text")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Condition:
         defaults: Mapping[str, Value],
         shared: Mapping[str, Condition],
         gate: Gate,
+        code: CodeType | None,
     ) -> None:
         self.text = text
         self.names: frozenset[str] = frozenset(defaults).union(*(c.names for c in shared.values()))
@@ -49,6 +51,7 @@ class Condition:
         self.gate = gate
         """Sets of facts; it is false while all of any set have their defaults."""
         self._expression = expression
+        self._code = code
         self._defaults = dict(defaults)
         self._shared = dict(shared)
 
@@ -66,6 +69,17 @@ class Condition:
             if known.isdisjoint(needed):
                 return False
         get = facts.get
+        if self._code is not None:
+            if not self._shared:
+                return bool(eval(self._code, {"__builtins__": {}, "get": get}))
+            known_shared = {} if shared is None else shared
+
+            def of(name: str) -> bool:
+                if name not in known_shared:
+                    known_shared[name] = self._shared[name].holds(facts, known_shared)
+                return known_shared[name]
+
+            return bool(eval(self._code, {"__builtins__": {}, "get": get, "shared": of}))
         data: dict[str, Value] = {name: get(name, default) for name, default in self._defaults.items()}
         if self._shared:
             shared = {} if shared is None else shared
@@ -117,8 +131,10 @@ class Conditions:
         names = dict.fromkeys(_NAME.findall(text))
         shared = {name: self._of(name.removeprefix("is.")) for name in names if name.startswith("is.")}
         defaults = {name: self._defaults[name] for name in names if name in self._defaults}
-        gate = gate_of(text, self._needs)
-        condition = Condition(text, self._env.compile(text), defaults, shared, gate)
+        tree = read_logic(text)
+        gate = gate_of(tree, self._needs) if tree else ()
+        code = code_of(tree, defaults) if tree else None
+        condition = Condition(text, self._env.compile(text), defaults, shared, gate, code)
         if not always and condition.holds({}):
             raise ConditionError(
                 "is true of an empty message: it would fire on everything; name what it needs"

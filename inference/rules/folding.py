@@ -79,6 +79,8 @@ def _fold_one(character: str) -> str:
 def _fold_letter(letter: str) -> str:
     if letter.isascii():
         return letter
+    if letter in "’‘＇ʼ`":
+        return "'"
     if letter in _LOOKALIKES:
         return _LOOKALIKES[letter]
     if "\u3400" <= letter <= "\u9fff":
@@ -92,6 +94,17 @@ def _fold_letter(letter: str) -> str:
 _TABLE = _Table()
 
 
+class _Uneven(dict[int, str | None]):
+    """Of each character nothing, if it folds to one character, and otherwise itself."""
+
+    def __missing__(self, code: int) -> str | None:
+        kept = self[code] = None if len(_TABLE[code]) == 1 else chr(code)
+        return kept
+
+
+_UNEVEN = _Uneven()
+
+
 def fold(text: str) -> str:
     """The folded text. Never longer than NFKC makes it."""
     folded = text.translate(_TABLE)
@@ -101,7 +114,7 @@ def fold(text: str) -> str:
 
 def trace(text: str) -> tuple[str, list[int]]:
     """(folded text, for each of its characters the position in `text` that it came from)."""
-    if len(whole := fold(text)) == len(text) and all(map(_is_single, text)):
+    if len(whole := fold(text)) == len(text) and not text.translate(_UNEVEN):
         return whole, list(range(len(text)))
     letters: list[str] = []
     origins: list[int] = []
@@ -118,10 +131,6 @@ def trace(text: str) -> tuple[str, list[int]]:
     kept = [at for n, at in enumerate(kept) if folded[at] != " " or n == 0 or folded[kept[n - 1]] != " "]
     squeezed = "".join(folded[at] for at in kept)
     return _HIDDEN_DIGIT.sub(_letter, squeezed), [origins[at] for at in kept]
-
-
-def _is_single(character: str) -> bool:
-    return len(_TABLE[ord(character)]) == 1
 
 
 def _squeeze(match: re.Match[str]) -> str:

@@ -1,74 +1,141 @@
-"""What a condition cannot be true without: a quick look that spares most rules their evaluation.
+"""A condition's logic taken apart: what it cannot be true without, and how to work it out fast.
 
 `said.a && (said.b || amount.cny > 100) && !said.c` needs said.a, and one of said.b and amount.cny. A gate is
-a list of such sets; if all facts of any set have their defaults, the condition is false.
+a list of such sets; if all facts of any set have their defaults, the condition is false, and most rules are
+spared their evaluation. What isn't more than and, or, not and comparisons with a constant runs as Python;
+CEL has checked it before, and evaluates all the rest.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import NamedTuple
 
-__all__ = ["Gate", "gate_of"]
+__all__ = ["Gate", "Logic", "code_of", "gate_of", "read_logic"]
 
 Gate = tuple[frozenset[str], ...]
 MOST_SETS = 6
-_TOKEN = re.compile(r"""\s*(&&|\|\||!(?!=)|[()]|"[^"]*"|'[^']*'|[^\s()&|!"']+|[&|!])""")
+_TOKEN = re.compile(r"""\s*(&&|\|\||!(?!=)|[()]|"[^"]*"|'[^']*'|[^\s()&|!"']+|!=|[&|!])""")
+_PLAIN = re.compile(
+    r"""([a-z]+\.[a-z0-9_]+)(?: *(==|!=|<=|>=|<|>) *(-?\d{1,15}|"[^"\\{}]*"|'[^'\\{}]*'|true|false))?"""
+)
+_CONSTANT = {"true": "True", "false": "False"}
 
 
-def gate_of(text: str, needs: Callable[[str], Gate]) -> Gate:
+class Logic(NamedTuple):
+    """One node of a condition."""
+
+    kind: str
+    """"or", "and" and "not" over `parts`; "atom" is anything else, as it stands in `text`."""
+    parts: tuple[Logic, ...] = ()
+    text: str = ""
+
+
+def read_logic(text: str) -> Logic | None:
+    """The tree of a condition; None if it isn't built as expected."""
+    tokens = [match[1] for match in _TOKEN.finditer(text)]
+    tree, end = _either(tokens, 0)
+    return tree if end == len(tokens) else None
+
+
+def gate_of(tree: Logic, needs: Callable[[str], Gate]) -> Gate:
     """The gate of a condition.
 
     Args:
         needs: for an atom (a name, a comparison) its own gate: empty if it can be true without any fact.
     """
-    tokens = [match[1] for match in _TOKEN.finditer(text)]
-    gate, end = _either(tokens, 0, needs)
-    return tuple(gate) if end == len(tokens) else ()
+    if tree.kind == "atom":
+        return needs(tree.text)
+    if tree.kind == "not":
+        return ()
+    first, *others = (gate_of(part, needs) for part in tree.parts)
+    gate = list(first)
+    for other in others:
+        if tree.kind == "and":
+            gate = list(dict.fromkeys([*gate, *other]))
+        else:
+            gate = sorted({one | two for one in gate for two in other}, key=len)[:MOST_SETS]
+    return tuple(gate)
 
 
-Found = tuple[list[frozenset[str]], int]
-Needs = Callable[[str], Gate]
+def code_of(tree: Logic, defaults: Mapping[str, object]) -> CodeType | None:
+    """The condition as code for `eval`, with `get(name, default)` for facts and `shared(name)` for `is.*`;
+    None if an atom is more than a name or a comparison with a constant."""
+    source = _source(tree, defaults)
+    return None if source is None else compile(source, "<condition>", "eval")
 
 
-def _either(tokens: Sequence[str], at: int, needs: Needs) -> Found:
-    """a || b: of each side's sets one, joined."""
-    gate, at = _both(tokens, at, needs)
-    while at < len(tokens) and tokens[at] == "||":
-        other, at = _both(tokens, at + 1, needs)
-        joined = {one | two for one in gate for two in other}
-        gate = sorted(joined, key=len)[:MOST_SETS]
-    return gate, at
+def _source(tree: Logic, defaults: Mapping[str, object]) -> str | None:
+    if tree.kind == "atom":
+        return _plain(tree.text, defaults)
+    parts = [_source(part, defaults) for part in tree.parts]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return f"(not {known[0]})" if tree.kind == "not" else f"({f' {tree.kind} '.join(known)})"
 
 
-def _both(tokens: Sequence[str], at: int, needs: Needs) -> Found:
-    """a && b: the sets of either."""
-    gate, at = _one(tokens, at, needs)
-    while at < len(tokens) and tokens[at] == "&&":
-        other, at = _one(tokens, at + 1, needs)
-        gate = list(dict.fromkeys(gate + other))
-    return gate, at
+def _plain(atom: str, defaults: Mapping[str, object]) -> str | None:
+    match = _PLAIN.fullmatch(atom)
+    if match is None:
+        return None
+    name, compared, constant = match.groups()
+    if name.startswith("is."):
+        value = f"shared({name!r})"
+    elif name in defaults:
+        value = f"get({name!r}, {defaults[name]!r})"
+    else:
+        return None
+    return value if compared is None else f"({value} {compared} {_CONSTANT.get(constant, constant)})"
 
 
-def _one(tokens: Sequence[str], at: int, needs: Needs) -> Found:
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+Read = tuple[Logic, int]
+"""What was read, and where it ends."""
+
+
+def _either(tokens: Sequence[str], at: int) -> Read:
+    return _joined("or", "||", _both, tokens, at)
+
+
+def _both(tokens: Sequence[str], at: int) -> Read:
+    return _joined("and", "&&", _one, tokens, at)
+
+
+def _joined(
+    kind: str, sign: str, read: Callable[[Sequence[str], int], Read], tokens: Sequence[str], at: int
+) -> Read:
+    part, at = read(tokens, at)
+    parts = [part]
+    while at < len(tokens) and tokens[at] == sign:
+        part, at = read(tokens, at + 1)
+        parts.append(part)
+    return (part if len(parts) == 1 else Logic(kind, tuple(parts))), at
+
+
+def _one(tokens: Sequence[str], at: int) -> Read:
     if at < len(tokens) and tokens[at] == "!":
-        _, at = _one(tokens, at + 1, needs)
-        return [], at
+        part, after = _one(tokens, at + 1)
+        if _ends(tokens, after):
+            return Logic("not", (part,)), after
     if at < len(tokens) and tokens[at] == "(":
-        gate, inside = _either(tokens, at + 1, needs)
+        inner, inside = _either(tokens, at + 1)
         after = inside + 1
         if inside < len(tokens) and tokens[inside] == ")" and _ends(tokens, after):
-            return gate, after
-    return _atom(tokens, at, needs)
+            return inner, after
+    return _atom(tokens, at)
 
 
-def _atom(tokens: Sequence[str], at: int, needs: Needs) -> Found:
+def _atom(tokens: Sequence[str], at: int) -> Read:
     """Everything up to the next && or || on this level, as it stands."""
     start, depth = at, 0
     while at < len(tokens) and not (depth == 0 and (tokens[at] in ("&&", "||", ")"))):
         depth += {"(": 1, ")": -1}.get(tokens[at], 0)
         at += 1
-    return list(needs(" ".join(tokens[start:at]))), at
+    return Logic("atom", text=" ".join(tokens[start:at])), at
 
 
 def _ends(tokens: Sequence[str], at: int) -> bool:

@@ -58,6 +58,7 @@ APPARENT = (
 _CLAUSE_END = re.compile(
     r"[,;:!?\n。…]|\.(?=\s|$)|、|但|却|可是|就|否则|不然|只好|只能|\bbut\b|\bthough\b|\bhowever\b"
 )
+_LATIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _SENTENCE_END = re.compile(r"[!?\n。;]|\.(?=\s|$)")
 _THREAT = re.compile(r".{0,10}?(?:就|否则|的话|不然|要|\b(?:or|will|would|unless)\b)")
 
@@ -83,42 +84,24 @@ class Hit(NamedTuple):
     negated: bool = False
 
 
+class Place(NamedTuple):
+    """One place of a chain: any of its words may stand there."""
+
+    words: frozenset[int]
+    """Numbers of their readers."""
+    adjacent: bool
+    optional: bool
+
+
 class Chain(NamedTuple):
-    """A term of several places. It is looked for where its anchor, the most telling of them, was found."""
+    """A term of several places. It is looked for in messages that hold a word for each of them."""
 
     concept: str
     places: tuple[Place, ...]
-    needs: tuple[frozenset[str], ...]
-    """For each place it can't do without, the rarest first: beginnings one of which must be there."""
 
 
-class Place:
-    """One place of a chain, looked for only in messages that hold the chain's anchor."""
-
-    def __init__(self, slot: Slot) -> None:
-        self.adjacent, self.optional = slot.adjacent, slot.optional
-        self._parts: dict[str, list[tuple[str, Part | None]]] = defaultdict(list)
-        for part in slot.parts:
-            bordered = part.starts_word or part.ends_word
-            self._parts[part.text[:2]].append((part.text, part if bordered else None))
-        self.heads = frozenset(self._parts)
-        """How its words begin: the first two characters of each. One of them must be there."""
-
-    def find(self, folded: str, pairs: set[str]) -> list[tuple[int, int]]:
-        """Everywhere it stands, in order; `pairs` are the text's characters and pairs of characters."""
-        found = []
-        for head in self.heads & pairs:
-            for text, part in self._parts[head]:
-                if text not in folded:
-                    continue
-                start, length = folded.find(text), len(text)
-                while start >= 0:
-                    if part is None or _is_whole(folded, start, start + length, part):
-                        found.append((start, start + length))
-                    start = folded.find(text, start + 1)
-        if len(found) > 1:
-            found.sort()
-        return found
+Spots = dict[int, list[tuple[int, int]]]
+"""For the number of a reader, everywhere its word stands: (start, end)."""
 
 
 @dataclass(slots=True)
@@ -128,25 +111,23 @@ class _Wanted:
     part: Part
     concepts: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
-    chains: list[int] = field(default_factory=list)
-    """Chains whose anchor it is."""
+    places: dict[int, int] = field(default_factory=dict)
+    """For the first, second, … place of chains: those that it may stand in there, a bit for each chain."""
     negation: int = 0
     """1: negates; 2: only looks like it."""
 
-    def reader(self) -> Reader:
-        part = self.part
-        return (
-            part.starts_word,
-            part.ends_word,
-            frozenset(self.chains),
-            tuple(self.concepts),
-            tuple(self.exceptions),
-            self.negation,
-        )
 
 
-Reader = tuple[bool, bool, frozenset[int], tuple[str, ...], tuple[str, ...], int]
-"""A `_Wanted` as it is read: plain, because it is read often."""
+class Reader(NamedTuple):
+    """A `_Wanted` as it is read: plain, because it is read often."""
+
+    starts_word: bool
+    ends_word: bool
+    number: int
+    """Its number if it is part of chains, −1 otherwise."""
+    concepts: tuple[str, ...]
+    exceptions: tuple[str, ...]
+    negation: int
 
 
 class Lexicon:
@@ -158,6 +139,7 @@ class Lexicon:
 
     def __init__(self, concepts: Iterable[Concept]) -> None:
         self._wanted: dict[Part, _Wanted] = {}
+        self._numbers: dict[Part, int] = {}
         self._places: dict[Slot, Place] = {}
         self._chains: list[Chain] = []
         sounds: dict[str, set[str]] = defaultdict(set)
@@ -185,8 +167,28 @@ class Lexicon:
                         self._want(part).negation = kind
         # Parts with equal text but other borders are one literal with several readers.
         texts: dict[str, list[Reader]] = defaultdict(list)
+        self._bits: list[tuple[tuple[int, int], ...]] = [()] * len(self._numbers)
         for part, wanted in self._wanted.items():
-            texts[part.text].append(wanted.reader())
+            number = self._numbers.get(part, -1)
+            if number >= 0:
+                self._bits[number] = tuple(wanted.places.items())
+            texts[part.text].append(
+                Reader(
+                    part.starts_word,
+                    part.ends_word,
+                    number,
+                    tuple(wanted.concepts),
+                    tuple(wanted.exceptions),
+                    wanted.negation,
+                )
+            )
+        longest = max((len(chain.places) for chain in self._chains), default=0)
+        self._free = [0] * longest
+        """For each place the chains that need nothing there."""
+        for n, chain in enumerate(self._chains):
+            for at in range(longest):
+                if at >= len(chain.places) or chain.places[at].optional:
+                    self._free[at] |= 1 << n
         self._literals = list(texts)
         self._readers = list(texts.values())
         self._finder = AhoCorasick(self._literals) if self._literals else None
@@ -212,18 +214,18 @@ class Lexicon:
                 if concept not in names:
                     names.append(concept)
             return
-        anchor = max((slot for slot in term.slots if not slot.optional), key=_tells)
-        for part in anchor.parts:
-            self._want(part).chains.append(len(self._chains))
-        places = tuple(self._place(slot) for slot in term.slots)
-        needed = sorted((slot for slot in term.slots if not slot.optional), key=_tells, reverse=True)
-        needs = tuple(self._place(slot).heads for slot in needed)
-        self._chains.append(Chain(concept, places, needs))
+        bit = 1 << len(self._chains)
+        for at, slot in enumerate(term.slots):
+            for part in slot.parts:
+                places = self._want(part).places
+                places[at] = places.get(at, 0) | bit
+        self._chains.append(Chain(concept, tuple(self._place(slot) for slot in term.slots)))
 
     def _place(self, slot: Slot) -> Place:
         place = self._places.get(slot)
         if place is None:
-            place = self._places[slot] = Place(slot)
+            words = frozenset(self._numbers.setdefault(part, len(self._numbers)) for part in slot.parts)
+            place = self._places[slot] = Place(words, slot.adjacent, slot.optional)
         return place
 
     # ── finding ──
@@ -237,16 +239,19 @@ class Lexicon:
         excluded: list[tuple[str, int, int]] = []
         apparent: list[tuple[int, int]] = []
         negations: list[tuple[int, int]] = []
-        anchored: set[int] = set()
+        spots: Spots = {}
         length = len(folded)
         for literal, start, end in self._finder.find_matches_as_indexes(folded, overlapping=True):
-            for starts_word, ends_word, chains, concepts, exceptions, negation in self._readers[literal]:
-                if starts_word and start and _is_latin(folded[start - 1]):
+            for starts_word, ends_word, number, concepts, exceptions, negation in self._readers[literal]:
+                if starts_word and start and folded[start - 1] in _LATIN:
                     continue
-                if ends_word and end < length and _is_latin(folded[end]):
+                if ends_word and end < length and folded[end] in _LATIN:
                     continue
-                if chains:
-                    anchored |= chains
+                if number >= 0:
+                    if number in spots:
+                        spots[number].append((start, end))
+                    else:
+                        spots[number] = [(start, end)]
                 for name in concepts:
                     seen.append((name, start, end))
                 for name in exceptions:
@@ -255,8 +260,8 @@ class Lexicon:
                     negations.append((start, end))
                 elif negation:
                     apparent.append((start, end))
-        if anchored:
-            self._follow(anchored, folded, seen, excluded)
+        if spots:
+            self._follow(spots, folded, seen, excluded)
         if negations and apparent:
             negations = [n for n in negations if not _lies_in(n, apparent)]
         hits = []
@@ -271,25 +276,29 @@ class Lexicon:
 
     def _follow(
         self,
-        anchored: set[int],
+        spots: Spots,
         folded: str,
         seen: list[tuple[str, int, int]],
         excluded: list[tuple[str, int, int]],
     ) -> None:
-        """Add what the chains that have their anchor in the text find there."""
+        """Add the chains whose places are all in the text, near each other and in their order."""
+        present = self._free.copy()
+        for number in spots:
+            for at, chains in self._bits[number]:
+                present[at] |= chains
+        complete = present[0] if present else 0
+        for chains in present:
+            complete &= chains
         where: dict[Place, list[tuple[int, int]]] = {}
-        pairs = {folded[at : at + 2] for at in range(len(folded))}.union(folded)
-        for number in anchored:
-            concept, places, needs = self._chains[number]
-            for heads in needs:
-                if pairs.isdisjoint(heads):
-                    break
-            else:
-                for start, end in _chained(folded, pairs, places, where):
-                    if concept.startswith(EXCEPT):
-                        excluded.append((concept.removeprefix(EXCEPT), start, end))
-                    else:
-                        seen.append((concept, start, end))
+        while complete:
+            lowest = complete & -complete
+            complete ^= lowest
+            concept, places = self._chains[lowest.bit_length() - 1]
+            for start, end in _chained(folded, spots, places, where):
+                if concept.startswith(EXCEPT):
+                    excluded.append((concept.removeprefix(EXCEPT), start, end))
+                else:
+                    seen.append((concept, start, end))
 
     def hear(self, folded: str) -> set[str]:
         """Concepts of a folded text by its sound alone."""
@@ -303,14 +312,7 @@ class Lexicon:
 
 def _lies_in(one: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
     start, end = one
-    for begin, stop in others:
-        if begin <= start and end <= stop:
-            return True
-    return False
-
-
-def _is_latin(character: str) -> bool:
-    return "a" <= character <= "z" or "0" <= character <= "9"
+    return any(begin <= start and end <= stop for begin, stop in others)
 
 
 def _sounds_of(term: Term) -> list[str]:
@@ -321,37 +323,29 @@ def _sounds_of(term: Term) -> list[str]:
     return [sound(t) for t in texts if len(t) >= LEAST_SOUNDS and all("\u3400" <= c <= "\u9fff" for c in t)]
 
 
-def _tells(slot: Slot) -> tuple[int, int]:
-    """How telling a place is: by its shortest word, a 汉字 counting for three letters; then the fewer
-    words the better."""
-    return min(sum(1 if c < "\u3000" else 3 for c in part.text) for part in slot.parts), -len(slot.parts)
-
-
-def _is_whole(folded: str, start: int, end: int, part: Part) -> bool:
-    if part.starts_word and start and _is_latin(folded[start - 1]):
-        return False
-    return not (part.ends_word and end < len(folded) and _is_latin(folded[end]))
-
-
 def _chained(
-    folded: str, pairs: set[str], places: Sequence[Place], where: dict[Place, list[tuple[int, int]]]
+    folded: str, spots: Spots, places: Sequence[Place], where: dict[Place, list[tuple[int, int]]]
 ) -> list[tuple[int, int]]:
     """Where places follow each other closely enough, inside one sentence: (start, end) of the whole.
 
     Args:
-        where: what was found in this text for places asked before.
+        where: where the words of places stand that were asked for before; added to.
     """
-    spots = []
+    standing = []
     for place in places:
         if place not in where:
-            where[place] = place.find(folded, pairs)
-        if not where[place] and not place.optional:
+            where[place] = sorted(spot for number in place.words & spots.keys() for spot in spots[number])
+        standing.append(where[place])
+    first = standing[0]
+    if not first:
+        return []
+    for place, candidates in zip(places[1:], standing[1:], strict=True):
+        if not place.optional and candidates[-1][0] < first[0][1]:
             return []
-        spots.append(where[place])
     found = []
-    for start, end in spots[0]:
+    for start, end in first:
         reached: int | None = end
-        for place, candidates in zip(places[1:], spots[1:], strict=True):
+        for place, candidates in zip(places[1:], standing[1:], strict=True):
             following = _next(folded, reached, candidates, place.adjacent)
             if following is None and place.optional:
                 continue

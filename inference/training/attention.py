@@ -82,7 +82,7 @@ def best_temperature(logits: Array, y: Labels) -> float:
     """The one with the least log loss."""
     grid = np.geomspace(0.2, 4, 60)
     rows = np.arange(len(y))
-    losses = [-np.log(softmax((logits / np.float32(t)))[rows, y] + 1e-9).mean() for t in grid]
+    losses = [-np.log(softmax(logits / np.float32(t))[rows, y] + 1e-9).mean() for t in grid]
     return float(grid[int(np.argmin(losses))])
 
 

@@ -16,7 +16,7 @@ from bot.rails.base import reply
 from bot.rails.risk import CONFIRM
 from bot.safeguards import Safeguards
 from bot.store import Outcome, Owner
-from bot.types import Assessment, Buttons, InboundEvent, OutboundMessage, Text
+from bot.types import Assessment, Buttons, InboundEvent, Text
 from tests.make import NOON, event
 from tests.safe import safeguards
 

@@ -33,6 +33,11 @@ from tests.make import conversation
 RULES = Attachments(archive_megabytes=2)
 
 
+def _short(value: object) -> str | None:
+    """Files by their size: compressed ones hold the time they were made at."""
+    return f"{len(value)} bytes" if isinstance(value, bytes) else None
+
+
 def why(data: bytes, name: str = "") -> str:
     """The reason for which a file is refused, or empty."""
     try:
@@ -105,6 +110,7 @@ def packed(objects: bytes) -> bytes:
         (b"OggS\0\x02" + bytes(22) + b"OpusHead\x01\x01", ""),
         (b"RIFF\x20\0\0\0WAVEfmt " + bytes(20), ""),
     ],
+    ids=_short,
 )
 def test_ordinary_files_pass_as_what_they_are(data: bytes, mime: str) -> None:
     assert examine(data, "文件", RULES).mime == mime
@@ -124,6 +130,7 @@ def test_ordinary_files_pass_as_what_they_are(data: bytes, mime: str) -> None:
         (png(1, 1)[:18], None),
         (b"\xff\xd8\xff\xe0", None),
     ],
+    ids=_short,
 )
 def test_dimensions_are_read_from_headers(data: bytes, size: tuple[int, int] | None) -> None:
     assert dimensions(data) == size
@@ -168,6 +175,7 @@ def test_dimensions_are_read_from_headers(data: bytes, size: tuple[int, int] | N
         (b"7z\xbc\xaf\x27\x1c\0\4", "archive"),
         (b"Rar!\x1a\x07\x01\0", "archive"),
     ],
+    ids=_short,
 )
 def test_what_isn_t_taken_and_why(data: bytes, reason: str) -> None:
     assert why(data) == reason
@@ -221,6 +229,7 @@ def test_a_name_that_hides_its_extension_is_refused(name: str, reason: str) -> N
         (gzip.compress(gzip.compress(b"a")), "archive"),
         (b"\x1f\x8b\x08" + bytes(7) + b"\x07", "archive"),
     ],
+    ids=_short,
 )
 def test_bombs_and_what_can_t_be_looked_into(data: bytes, reason: str) -> None:
     assert why(data) == reason

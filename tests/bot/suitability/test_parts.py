@@ -10,7 +10,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import Config
 from bot.config.suitability import Suitability
 from bot.errors import ConfigError
 from bot.suitability import products, questionnaire
