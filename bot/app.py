@@ -116,12 +116,12 @@ def make_rules(live: LiveConfig) -> LiveRules:
     return LiveRules(live.current.rules_path, jurisdiction=live.config.bank.jurisdiction)
 
 
-def make_attention(retriever: Retriever) -> Attention | None:
-    """The risk classifier over the retriever's embeddings, if both are there."""
+def make_attention(live: LiveConfig) -> Attention | None:
+    """The risk classifier, where it is wanted."""
     from inference.rules.attention import RiskAttention, load_head
 
-    head, embed = load_head(), getattr(retriever, "embed", None)
-    return None if head is None or embed is None else RiskAttention(head, embed)
+    head = load_head() if live.config.risk.attention else None
+    return None if head is None else RiskAttention(head)
 
 
 def make_complaints(retriever: Retriever) -> ComplaintRouter:
@@ -153,7 +153,7 @@ def make_safeguards(
         Meter(metrics, is_staff),
         metrics,
         clock,
-        make_attention(retriever),
+        make_attention(live),
         make_complaints(retriever),
     )
 

@@ -120,7 +120,8 @@ class CounterHost:
                     scrubbed = self._masker.scrub(part.text)
                 if scrubbed.kinds:
                     hidden |= scrubbed.kinds
-                    part = Text(scrubbed.text)
+                    parts.append(Text(scrubbed.text))
+                    continue
             parts.append(part)
         if not hidden:
             return event, raw

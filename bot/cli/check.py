@@ -76,7 +76,7 @@ def _check_rules(live: LiveConfig) -> RuleSet:
     problems = []
     for rule in engine.unapproved():
         file, _, line = rule.where.rpartition(":")
-        what = "is active, but two people haven't approved it: `teller rules propose`, then `teller rules approve`"
+        what = "is active, but two people haven't approved it: `teller rules propose`, then `approve`"
         problems.append(Problem(file, int(line), f"{rule.id} {what}"))
     if problems:
         raise ConfigError(problems)

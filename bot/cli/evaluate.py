@@ -107,15 +107,11 @@ def risk(
 
 
 def _raised() -> Callable[[str, Assessment], Assessment] | None:
-    """The classifier, over an encoder of its own."""
-    from inference.retrieval.adapter import AdaptedEncoder
+    """What the classifier does."""
     from inference.rules.attention import load_head
 
     head = load_head()
-    if head is None:
-        return None
-    encoder = AdaptedEncoder()
-    return lambda text, found: head.raised(text, found, encoder.encode([text], "query")[0])
+    return None if head is None else head.raised
 
 
 @app.command()

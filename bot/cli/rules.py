@@ -85,7 +85,7 @@ def replay(
     show: Annotated[int, typer.Option(help="Show that many messages for each rule (masked).")] = 5,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Dry-run rules, drafts above all, over the messages of the last days: how often each would have fired."""
+    """Dry-run rules, drafts above all, over the messages of the last days: how often each would fire."""
     from inference.rules import RuleEngine
 
     live = open_config(config)

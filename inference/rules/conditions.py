@@ -70,8 +70,9 @@ class Condition:
                 return False
         get = facts.get
         if self._code is not None:
+            # What was compiled is plain logic that CEL has checked (`gate.code_of`).
             if not self._shared:
-                return bool(eval(self._code, {"__builtins__": {}, "get": get}))
+                return bool(eval(self._code, {"__builtins__": {}, "get": get}))  # noqa: S307
             known_shared = {} if shared is None else shared
 
             def of(name: str) -> bool:
@@ -79,7 +80,7 @@ class Condition:
                     known_shared[name] = self._shared[name].holds(facts, known_shared)
                 return known_shared[name]
 
-            return bool(eval(self._code, {"__builtins__": {}, "get": get, "shared": of}))
+            return bool(eval(self._code, {"__builtins__": {}, "get": get, "shared": of}))  # noqa: S307
         data: dict[str, Value] = {name: get(name, default) for name, default in self._defaults.items()}
         if self._shared:
             shared = {} if shared is None else shared

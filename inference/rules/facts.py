@@ -17,7 +17,7 @@ __all__ = ["CONCEPTUAL", "FACTS", "PER_UNIT", "Value", "facts_of_context", "fact
 Value = bool | int | str
 
 FACTS: Final[Mapping[str, Value]] = {
-    # The largest sum in sight, in fen and in US cents; other currencies at reference rates, for thresholds only.
+    # The largest sum in sight, in fen and in US cents; other currencies at reference rates.
     "amount.cny": 0,
     "amount.usd": 0,
     "amount.currency": "",

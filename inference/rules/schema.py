@@ -24,7 +24,8 @@ ACTIONS: tuple[Action, ...] = ("none", "warn", "confirm", "escalate", "block")
 """From the mildest to the strictest."""
 Severity = Literal["P1", "P2", "P3", "P4"]
 Department = Literal[
-    "branch", "cards", "collections", "compliance", "consumer_protection", "contact_center", "corporate", "ebank_it",
+    "branch", "cards", "collections", "compliance", "consumer_protection", "contact_center", "corporate",
+    "ebank_it",
     "fraud_risk", "loans", "payments_ops", "pr", "privacy", "retail", "wealth",
 ]  # fmt: skip
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

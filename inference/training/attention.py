@@ -1,46 +1,78 @@
 """Trains the risk classifier: python -m inference.training.attention [FILES] [--out FILE]
 
-Multinomial logistic regression on embeddings and character n-grams. Harmless questions of the knowledge
-stand beside the written cases. Messages of one family stay on one side of every split; temperature
-and thresholds are fitted on, and the figures are taken from, messages that weren't trained on (five folds).
+Harmless questions of the knowledge stand beside the written cases. Messages of one family stay on one side of
+the split; temperature, thresholds and figures come from the messages that weren't trained on. What is
+shipped is then trained on all of them in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.retrieval.adapter import AdaptedEncoder
+from inference.retrieval.adapter import packaged_model
+from inference.retrieval.e5_file import E5File
 from inference.retrieval.knowledge import load_knowledge
-from inference.rules.attention import ACTIONS, features
+from inference.rules.attention import KINDS, Thresholds, prepared
+from inference.training.finetune import FineTuned, Settings, best_temperature, fine_tune, retrieval_adapter
 
-Array = NDArray[np.float32]
-Labels = NDArray[np.int64]
+Shares = NDArray[np.float32]
 DATA = Path(__file__).parent / "data" / "risk"
-FOLDS = 5
-ORDINARY = 1200
+FOLDS = 7
+"""One part in so many is held out."""
+ORDINARY = 900
 """Questions of the knowledge that are added as harmless."""
 SAFETY_TOPICS = ("security", "complaints")
 """Their questions speak of danger themselves."""
+LABELS = tuple(KINDS)
+_KIND_OF = {
+    "escalate": (
+        ("self_harm", ("self_harm",)),
+        ("conduct", ("misconduct", "mis_sell", "insider")),
+        ("law", ("law_enf",)),
+        ("grievance", ("regulator", "media", "legal", "threat", "complain")),
+        ("person", ("human", "person")),
+    ),
+    "warn": (
+        ("pasted", ("paste", "pii", "credential_shown")),
+        ("invest", ("invest_talk", "investment", "suitab", "guarantee")),
+    ),
+}
+"""Kinds by what a case's category holds; "scam" is the rest, and whatever names itself so."""
 
 
-def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str]]:
-    """(text, number of its action, family) of each case without a context; what depends on an amount or
-    on the customer's age isn't in its words."""
+def label_of(case: Mapping[str, Any]) -> str:
+    """A case's label: its action, and of what kind."""
+    action, category = str(case["expected_action"]), str(case.get("category", ""))
+    if action not in _KIND_OF:
+        return action
+    for kind, words in _KIND_OF[action]:
+        if not category.startswith("scam") and any(word in category for word in words):
+            return f"{action}.{kind}"
+    return f"{action}.scam"
+
+
+def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str, bool]]:
+    """(text, number of its label, family, whether it's a harmless look-alike) of each case without a context;
+    what depends on an amount or on the customer's age isn't in its words."""
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             case = json.loads(line)
             if not case.get("context") and not case.get("before"):
-                yield case["text"], ACTIONS.index(case["expected_action"]), case["family"]
+                hard = bool(case.get("hard_negative"))
+                yield case["text"], LABELS.index(label_of(case)), f"{path.stem}/{case['family']}", hard
 
 
-def ordinary(folder: Path) -> list[tuple[str, int, str]]:
+def ordinary(folder: Path) -> list[tuple[str, int, str, bool]]:
     """Questions of the knowledge, as harmless cases."""
     knowledge = load_knowledge(folder)
     found = {
@@ -51,44 +83,34 @@ def ordinary(folder: Path) -> list[tuple[str, int, str]]:
         for question in item.questions
     }
     chosen = sorted(found, key=lambda question: zlib.crc32(question.encode()))[:ORDINARY]
-    return [(question, 0, found[question]) for question in chosen]
+    return [(question, 0, found[question], False) for question in chosen]
 
 
-def fit(x: Array, y: Labels, *, decay: float, steps: int = 250, rate: float = 2.0) -> tuple[Array, Array]:
-    """Weights (features, 5) and bias (5,), by full-batch gradient descent with momentum."""
-    count = np.bincount(y, minlength=len(ACTIONS)).clip(1)
-    weight = ((len(y) / (len(ACTIONS) * count))[y] ** 0.5).astype(np.float32)
-    weight /= weight.mean() * len(y)
-    target = np.eye(len(ACTIONS), dtype=np.float32)[y]
-    w = np.zeros((x.shape[1], len(ACTIONS)), np.float32)
-    b = np.zeros(len(ACTIONS), np.float32)
-    vw, vb = np.zeros_like(w), np.zeros_like(b)
-    for _ in range(steps):
-        error = (softmax(x @ w + b) - target) * weight[:, None]
-        vw = np.float32(0.9) * vw + x.T @ error + np.float32(decay / len(y)) * w
-        vb = np.float32(0.9) * vb + error.sum(axis=0)
-        w = w - np.float32(rate) * vw
-        b = b - np.float32(rate) * vb
-    return w, b
+def actions(shares: Shares) -> dict[str, Shares]:
+    """Probability of each action, shape (texts,)."""
+    return {
+        action: shares[:, [n for n, label in enumerate(LABELS) if KINDS[label].action == action]].sum(axis=1)
+        for action in ("none", "warn", "confirm", "escalate", "block")
+    }
 
 
-def softmax(logits: Array) -> Array:
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Array = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
+def thresholds_of(
+    shares: Shares, y: NDArray[np.int64], hard: NDArray[np.bool_], options: argparse.Namespace
+) -> Thresholds:
+    """The least probabilities that only so many of the harmless look-alikes reach."""
+    p = actions(shares)
+    harmless = (y == 0) & hard
+    others = np.array([KINDS[LABELS[n]].action not in ("escalate", "block") for n in y])
 
+    def least(scores: Shares, rows: NDArray[np.bool_], share: float) -> float:
+        return float(np.quantile(scores[rows], 1 - share)) + 1e-4
 
-def best_temperature(logits: Array, y: Labels) -> float:
-    """The one with the least log loss."""
-    grid = np.geomspace(0.2, 4, 60)
-    rows = np.arange(len(y))
-    losses = [-np.log(softmax(logits / np.float32(t))[rows, y] + 1e-9).mean() for t in grid]
-    return float(grid[int(np.argmin(losses))])
-
-
-def threshold(scores: Array, harmless: NDArray[np.bool_], share: float) -> float:
-    """The least score that at most this share of the harmless reach."""
-    return float(np.quantile(scores[harmless], 1 - share)) + 1e-4
+    return Thresholds(
+        warn=least(1 - p["none"], harmless, options.warned),
+        confirm=max(0.5, least(p["confirm"], harmless, options.handed)),
+        escalate=max(0.5, least(p["escalate"] + p["block"], harmless | others, options.handed)),
+        block=max(0.5, least(p["block"], harmless | others, options.handed)),
+    )
 
 
 def main() -> None:
@@ -96,55 +118,58 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--knowledge", type=Path, default=Path("config/knowledge"))
     parser.add_argument("--out", type=Path, default=Path("inference/rules/attention.npz"))
-    parser.add_argument("--decay", type=float, default=0.1)
-    parser.add_argument(
-        "--warned", type=float, default=0.06, help="share of harmless cases that may be warned"
-    )
-    parser.add_argument("--handed", type=float, default=0.005, help="share that a person may have to look at")
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--warned", type=float, default=0.1, help="share of look-alikes that may be warned")
+    parser.add_argument("--handed", type=float, default=0.03, help="share that may be handed on or declined")
     options = parser.parse_args()
-    written = list(read(options.files or sorted(DATA.glob("*.jsonl"))))
-    cases = written + ordinary(options.knowledge)
-    encoder = AdaptedEncoder()
-    vectors = encoder.encode([text for text, _, _ in cases], "query")
-    centre = vectors.mean(axis=0)
-    scale = float(2 / (np.sqrt(vectors.shape[1]) * (vectors - centre).std()))
-    x = np.stack([features(t, v, centre, scale) for (t, _, _), v in zip(cases, vectors, strict=True)])
-    y = np.array([action for _, action, _ in cases])
-    fold = np.array([zlib.crc32(family.encode()) % FOLDS for _, _, family in cases])
-    held = np.zeros((len(y), len(ACTIONS)), np.float32)
-    for k in range(FOLDS):
-        w, b = fit(x[fold != k], y[fold != k], decay=options.decay)
-        held[fold == k] = x[fold == k] @ w + b
-    temperature = best_temperature(held, y)
-    p = softmax(held / np.float32(temperature))
-    danger = (1 - p[:, 0]).astype(np.float32)
-    own = np.arange(len(y)) < len(written)
-    harmless = (y == 0) & own
-    warn_from = threshold(danger, harmless, options.warned)
-    escalate_from = threshold(p[:, 3], harmless, options.handed)
-    grave = (y >= 3) & own
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings = replace(
+        Settings(), layers=options.layers, epochs=options.epochs, rate=options.rate, seed=options.seed
+    )
+    cases = [*read(options.files or sorted(DATA.glob("*.jsonl"))), *ordinary(options.knowledge)]
+    texts = [prepared(text) for text, *_ in cases]
+    y = np.array([label for _, label, _, _ in cases])
+    hard = np.array([case[3] for case in cases])
+    held = np.array([zlib.crc32(case[2].encode()) % FOLDS == 0 for case in cases])
+    start = retrieval_adapter()
+
+    def train(rows: NDArray[np.bool_]) -> FineTuned:
+        chosen = np.flatnonzero(rows)
+        return fine_tune([texts[n] for n in chosen], y[chosen].tolist(), len(LABELS), settings, start)
+
+    aside = np.flatnonzero(held)
+    logits = train(~held).logits([texts[n] for n in aside])
+    temperature = best_temperature(logits, y[aside].tolist())
+    shares = softmax(logits / np.float32(temperature))
+    thresholds = thresholds_of(shares, y[aside], hard[aside], options)
+    p, truth = actions(shares), np.array([KINDS[LABELS[n]].action for n in y[aside]])
+    guess = np.array(list(p))[np.stack(list(p.values())).argmax(axis=0)]
+    grave = np.isin(truth, ("escalate", "block"))
     report = {
-        "cases": len(written),
-        "ordinary": len(cases) - len(written),
-        "held_out_accuracy": round(float((held.argmax(axis=1) == y)[own].mean()), 4),
+        "cases": len(cases),
+        "held_out": len(aside),
+        "action_accuracy": round(float((guess == truth).mean()), 4),
+        "grave_taken_for_none": round(float((guess[grave] == "none").mean()), 4),
         "temperature": round(temperature, 3),
-        "warn_from": round(warn_from, 4),
-        "escalate_from": round(escalate_from, 4),
-        "grave_raised": round(float((danger[grave] >= warn_from).mean()), 4),
-        "harmless_raised": round(float((danger[harmless] >= warn_from).mean()), 4),
-        "ordinary_raised": round(float((danger[~own] >= warn_from).mean()), 4),
+        "thresholds": {name: round(value, 4) for name, value in thresholds._asdict().items()},
+        "grave_raised": round(float((1 - p["none"][grave] >= thresholds.warn).mean()), 4),
+        "ordinary_raised": round(
+            float((1 - p["none"][(truth == "none") & ~hard[aside]] >= thresholds.warn).mean()), 4
+        ),
     }
-    w, b = fit(x, y, decay=options.decay)
-    numbers = {
-        "temperature": temperature,
-        "scale": scale,
-        "warn_from": warn_from,
-        "escalate_from": escalate_from,
-    }
-    arrays = {"weights": w.astype(np.float16), "bias": b, "centre": centre, "encoder": np.array(encoder.name)}
-    arrays |= {name: np.array(number) for name, number in numbers.items()}
-    np.savez_compressed(options.out, allow_pickle=False, **arrays)
+    final = train(np.ones(len(cases), bool))
+    arrays = final.arrays(E5File.read(packaged_model()), start, LABELS, temperature)
+    np.savez_compressed(options.out, allow_pickle=False, **arrays, thresholds=np.array(thresholds))
     print(json.dumps(report))  # noqa: T201
+
+
+def softmax(logits: Shares) -> Shares:
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Shares = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""A text classifier: multilingual-e5-small with its upper layers tuned, and a linear head on its vectors.
+
+One file (.npz, some MB) holds what differs from the packaged encoder, and the head.
+`inference.training.finetune` makes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.retrieval.adapter import AdaptedEncoder
+
+__all__ = ["ADAPTER", "SCALE", "TextClassifier"]
+
+Shares = NDArray[np.float32]
+
+ADAPTER = "adapter/"
+"""What the names of the encoder's arrays begin with in the file."""
+SCALE = 20.0
+"""What the encoder's unit vectors are multiplied by before the head."""
+
+
+class TextClassifier:
+    """Probabilities of labels. Releases the GIL while it computes; one caller at a time.
+
+    Args:
+        arrays: `labels` (n,), `weights` (dimension, n), `bias` (n,), `temperature` (), and the encoder's
+            adapter under names that begin with `ADAPTER`.
+        name: names weights and version, for records.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[np.generic]], name: str = "") -> None:
+        self.labels = tuple(str(label) for label in arrays["labels"])
+        self.name = name
+        self._weights = arrays["weights"].astype(np.float32)
+        self._bias = arrays["bias"].astype(np.float32)
+        self._temperature = float(arrays["temperature"])
+        adapter = {
+            key.removeprefix(ADAPTER): array for key, array in arrays.items() if key.startswith(ADAPTER)
+        }
+        self._encoder = AdaptedEncoder.of(adapter, name)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises OSError, ValueError or KeyError for what isn't such a file."""
+        data = path.read_bytes()
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(
+                {key: arrays[key] for key in arrays.files},
+                f"{path.stem}+{hashlib.sha256(data).hexdigest()[:12]}",
+            )
+
+    def probabilities(self, texts: Sequence[str]) -> Shares:
+        """Shape (texts, labels), rows sum to 1."""
+        vectors = self._encoder.encode(texts, "query") * np.float32(SCALE)
+        logits = (vectors @ self._weights + self._bias) / np.float32(self._temperature)
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares: Shares = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
+        return shares
