@@ -119,6 +119,10 @@ class Masked(Protocol):
         """Kinds of personal data that were in it (BANK_CARD, PHONE, OTP …)."""
         ...
 
+    def pieces(self, raw: str) -> tuple[tuple[str, str, str], ...]:
+        """(kind, value, what stands in its place) of each piece that was masked in `raw`."""
+        ...
+
 
 class Masker(Protocol):
     """Finds and masks personal data. Deterministic, without any model, and safe to run twice."""

@@ -196,7 +196,7 @@ class Sender:
             at = self.now() + error.retry_after
             await self._store.send_later(dispatch, reason, at=at, failed=False)
         elif isinstance(error, SendRefused):
-            await self._store.refused(dispatch, reason)
+            await self._store.refused(dispatch, reason, now=self.now())
         elif dispatch.failures + 1 >= TRIES or doubtful:
             await self._give_up(dispatch, reason)
         else:

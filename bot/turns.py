@@ -27,7 +27,7 @@ from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
 from bot.store import AuditEntry, Claim, Outcome, Store
 from bot.suitability.profile import Profile
-from bot.tickets.open import subject_of
+from bot.tickets.open import open_ticket, subject_of
 from bot.tickets.report import report
 from bot.types import Draft, InboundEvent, Language, Text, encode
 
@@ -226,7 +226,28 @@ class Turns:
         messages = () if claim.owner.id else (message,)
         entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
         outcome = Outcome(messages=messages, seen=self._masked(text), audit=(entry,))
-        await self._store.park(claim, reason, outcome, now=self.now())
+        ticket = open_ticket(
+            event,
+            staff=self._live.current.staff,
+            now=self._clock(),
+            department="contact_center",
+            reason="unanswered",
+            severity="P2",
+            text=outcome.seen,
+            language=language,
+            owner=claim.owner.id,
+            hotline=bank.hotline,
+            before=apology,
+            joins=True,
+        )
+        try:
+            told = replace(outcome, messages=(), tickets=(ticket,))
+            report(await self._store.park(claim, reason, told, now=self.now()), self._metrics)
+        except (LeaseLost, StoreBusy):
+            raise
+        except Exception as error:  # whatever it is: the customer hears of it at least
+            log.error("turn.parked_without_ticket", event_id=event.event_id, exc_info=error)
+            await self._store.park(claim, reason, outcome, now=self.now())
         self._metrics.turns.labels("parked").inc()
         self._metrics.dead_letters.labels("event").inc()
         await self._bus.publish(SENDS, event.conversation.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -128,6 +129,22 @@ async def _retention(live: LiveConfig, dry_run: bool) -> None:
 @vault_app.callback()
 def vault() -> None:
     """Personal data that is masked everywhere else."""
+
+
+@vault_app.command(name="list")
+def list_vault(id: IdArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """What is kept of a customer, masked: token, kind, and when it was said, the newest first."""
+    run_async(_list(open_config(config), id))
+
+
+async def _list(live: LiveConfig, id: str) -> None:
+    async with opened(live) as (_, custody):
+        held = await custody.listing(id)
+    if not held:
+        say_line("nothing in the vault; what is kept is removed after `trust.retention.vault` days")
+    for item in held:
+        at = datetime.fromtimestamp(item.at, UTC).isoformat(timespec="seconds")
+        say_line(f"{item.token}  {item.kind:<12}  {at}  {item.masked}")
 
 
 @vault_app.command()

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 NEEDS_RESTART = (
     "bank", "server", "store", "bus", "platforms", "knowledge", "risk", "inference", "log", "data_dir",
+    "trust", "suitability",
 )  # fmt: skip
 """Sections that are wired up once, wholly or in part (the web page shows the bank's name and its
 suggestions of the start); a change in them says that it waits for the next start."""

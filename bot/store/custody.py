@@ -14,7 +14,7 @@ from bot.store.customers import Customer, Erased, Hold
 from bot.store.schema import subjects
 from bot.store.store import Store
 from bot.store.subjects import versions_in_use
-from bot.store.vault import Revealed, Secret
+from bot.store.vault import Held, Revealed, Secret
 
 __all__ = ["Custody", "KeyStatus"]
 
@@ -174,6 +174,11 @@ class Custody:
 
     async def keep(self, subject: str, items: Sequence[Secret], *, now: float) -> None:
         await self._store.write(lambda c: vault.put(c, self._store.keys, subject, items, now))
+
+    async def listing(self, id: str) -> list[Held]:
+        """What the vault holds of a customer, masked. Raises StoreError if nobody is known by that id."""
+        customer = await self.find(id)
+        return await self._store.read(lambda c: vault.of_subjects(c, customer.subjects))
 
     async def reveal(
         self, token: str, *, by: str, role: str, reason: str, second: str = "", now: float

@@ -224,19 +224,29 @@ class Store:
     async def fail(self, claim: Claim, error: str, *, retry_at: float) -> None:
         await self._writer.run(lambda c: inbox.fail(c, claim, error, retry_at))
 
-    async def park(self, claim: Claim, error: str, outcome: Outcome, *, now: float) -> None:
-        """Give up on one event: dead letter, and `outcome.messages` (an apology) go out."""
+    async def park(self, claim: Claim, error: str, outcome: Outcome, *, now: float) -> list[Committed]:
+        """Give up on one event: dead letter, `outcome.messages` (an apology) go out, and its tickets are
+        opened."""
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> list[Committed]:
             inbox.fence(connection, claim)
             history.add_event(connection, self.keys, claim.event, outcome.seen, now)
             for message in outcome.messages:
                 history.add_message(connection, self.keys, message, (), now)
             self._queue(connection, claim, outcome, now)
             self._note(connection, claim, outcome, now)
+            opened = tickets.commit(
+                connection,
+                self.keys,
+                outcome.tickets,
+                claim.owner.version,
+                now,
+                correlation_id=claim.event.correlation_id,
+            )
             inbox.park(connection, claim, error, now)
+            return opened
 
-        await self._seal(_subjects_of(claim, outcome), write)
+        return await self._seal(_subjects_of(claim, outcome), write)
 
     async def set_owner(self, conversation: Conversation, owner: str, *, now: float) -> int:
         """Who speaks from now on (empty: the bot). Returns the new owner version."""

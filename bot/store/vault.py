@@ -14,7 +14,7 @@ from bot.store.schema import subjects
 from bot.store.schema import vault as table
 from bot.store.subjects import DataKeys
 
-__all__ = ["NEVER_KEPT", "Revealed", "Secret", "get", "new_token", "put"]
+__all__ = ["NEVER_KEPT", "Held", "Revealed", "Secret", "get", "new_token", "of_subjects", "put"]
 
 NEVER_KEPT = frozenset({"OTP", "PIN", "CVV", "PASSWORD"})
 """Kinds that are never stored at all (JR/T 0171-2020: authentication data)."""
@@ -45,6 +45,26 @@ class Revealed:
     value: str = field(repr=False)
     customer: str = ""
     """Blind index of whose it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What may be seen of one piece without revealing it."""
+
+    token: str
+    kind: str
+    masked: str
+    at: float
+    """Epoch seconds."""
+
+
+def of_subjects(connection: Connection, names: Sequence[str]) -> list[Held]:
+    """What is kept of these subjects, the newest first."""
+    query = select(table.c.token, table.c.kind, table.c.masked, table.c.at).join(
+        subjects, subjects.c.id == table.c.subject
+    )
+    rows = connection.execute(query.where(subjects.c.subject.in_(names)).order_by(table.c.at.desc()))
+    return [Held(row.token, row.kind, row.masked, row.at) for row in rows]
 
 
 def new_token() -> str:

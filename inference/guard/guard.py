@@ -21,6 +21,7 @@ from inference.guard.polarity import Statement, find_charge, find_flip, statemen
 from inference.guard.promises import find_promise
 from inference.guard.streaming import safe_prefix
 from inference.guard.terms import Claims, claims, find_unborne
+from inference.privacy.leaks import leaks, stated_in
 
 __all__ = ["Finding", "ReplyGuard"]
 
@@ -126,6 +127,7 @@ class ReplyGuard:
         yield "promise", find_promise(reply) or (find_promise(plain) if plain != reply else "")
         yield "order", find_order(plain)
         yield "leak", find_leak(reply, (passage.text for passage in passages))
+        yield "personal", _personal(reply, passages)
         yield "term", find_unborne(reply, (item.claims for item in evidence))
         figures = find_figures(reply)
         yield "figure", _unsupported_figure(reply, figures, evidence, question)
@@ -147,6 +149,12 @@ class ReplyGuard:
         if counted >= self._fewest_units and supported < self._grounded * counted:
             return f"{supported} of {counted} content units are in the passages"
         return ""
+
+
+def _personal(reply: str, passages: Sequence[Passage]) -> str:
+    """What kind of personal data a reply holds that no passage states."""
+    found = leaks(reply, stated_in(f"{passage.title}\n{passage.text}" for passage in passages))
+    return f"a {found[0].type.lower().replace('_', ' ')} that no passage states" if found else ""
 
 
 def _wrong_language(reply: str, passages: Sequence[Passage], question: str) -> str:

@@ -71,6 +71,13 @@ class Masked:
         """Where personal data stood in the raw text."""
         return tuple(Span(edit.start, edit.end, edit.type) for edit in self.edits)
 
+    def pieces(self, raw: str) -> tuple[tuple[str, str, str], ...]:
+        """(kind, value, what stands in its place) of each piece that was masked in `raw`."""
+        return tuple(
+            (edit.type, raw[edit.start : edit.end], self.text[edit.masked_start : edit.masked_end])
+            for edit in self.edits
+        )
+
     @property
     def kinds(self) -> frozenset[Kind]:
         return frozenset(edit.type for edit in self.edits)

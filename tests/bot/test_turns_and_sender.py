@@ -161,6 +161,10 @@ async def test_a_poisonous_message_is_parked_with_an_apology_and_the_conversatio
     assert "secret detail" not in apology
     assert following == "re: next"
     assert await bench.open_letters() == 1
+    # A person hears of it too, and the customer is told so.
+    await bench.recorded("tickets WHERE severity = 'P2' AND department = 'contact_center'")
+    [ticket] = await bench.store.read(lambda c: c.exec_driver_sql("SELECT number FROM tickets").all())
+    assert ticket.number in apology
 
 
 async def test_a_parked_message_that_is_retried_by_hand_gets_its_real_answer(bench: Bench) -> None:
