@@ -43,6 +43,8 @@ def settings(folder: str, generate: str) -> LiveConfig:
             "store": live.config.store.model_copy(update={"url": f"sqlite:///{folder}/store.db"}),
             "server": live.config.server.model_copy(update={"port": 0}),
             "answers": live.config.answers.model_copy(update={"generate": generate}),
+            # One customer asks everything here, faster than anybody would.
+            "limits": live.config.limits.model_copy(update={"enabled": False}),
         }
     )
     return LiveConfig(dataclasses.replace(live.current, config=config))

@@ -243,7 +243,9 @@ def teller_config(folder: Path, port: int, far: int) -> Path:
         "knowledge": {"path": str(Path("config/knowledge").resolve())},
         "inference": {"enabled": False},
         "log": {"level": "error"},
-        "limits": {"queue": 1_000_000},
+        "limits": {"queue": 1_000_000, "enabled": False},
+        "risk": {"path": str(Path("config/rules").resolve())},
+        "suitability": {"enabled": False},
         "platforms": {
             "web": {"enabled": False},
             "slack": {"enabled": True, "base_url": f"{base}/api/", "apps": [

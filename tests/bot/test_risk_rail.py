@@ -76,6 +76,13 @@ async def test_behind_the_privacy_rail_there_is_no_personal_data(desk: Desk) -> 
     assert CARD not in str(desk.state)
 
 
+async def test_what_was_masked_goes_into_the_vault_but_never_a_code(desk: Desk) -> None:
+    outcome = await desk.say(f"卡号{CARD}，验证码482913，怎么挂失")
+    assert [(secret.kind, secret.value) for secret in outcome.secrets] == [("BANK_CARD", CARD)]
+    assert CARD not in repr(outcome)
+    assert outcome.secrets[0].masked in desk.asked[0].text
+
+
 async def test_a_warning_stands_before_the_answer_and_names_where_to_call(desk: Desk) -> None:
     outcome = await desk.say("让我转到安全账户")
     assert kinds(outcome) == ["warning", "answer"]

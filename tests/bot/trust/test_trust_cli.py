@@ -136,6 +136,14 @@ def test_the_vault_asks_for_role_reason_and_two_people(folder: Path) -> None:
     assert shown.output == f"phone {WORDS}\n"
 
 
+def test_the_vault_lists_what_it_holds_of_a_customer_masked(folder: Path) -> None:
+    listed = teller(folder, "vault", "list", WANG).output
+    assert "v_wang_e1" in listed
+    assert "138****0000" in listed
+    assert WORDS not in listed
+    assert teller(folder, "vault", "list", "fake:test:nobody").exit_code == 1
+
+
 def test_an_upgrade_seals_what_is_in_clear(folder: Path) -> None:
     result = teller(folder, "db", "upgrade")
     assert result.output == "the database is up to date\n"
