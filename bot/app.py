@@ -253,7 +253,13 @@ class App:
         if "sender" in self.roles:
             platforms = {(a.name, account): a for a in adapters for account in a.accounts}
             sender = Sender(
-                self.store, bus, platforms, self.metrics, rooms.clock, lease_s=config.turns.lease_s
+                self.store,
+                bus,
+                platforms,
+                self.metrics,
+                rooms.clock,
+                lease_s=config.turns.lease_s,
+                mask=lambda text: masker.mask(text).text,
             )
             self._work(stack, sender.run(), "sender", lambda: sender.stop(grace))
         rules, wealth = rooms.rules, None

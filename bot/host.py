@@ -143,7 +143,8 @@ class CounterHost:
             log.warning("attachment.refused", reason=unsafe.reason, detail=str(unsafe))
             raise
         ref = self.new_id()
-        file = StoredFile(attachment.name, attachment.mime, attachment.data)
+        # A file's name lies in clear: 「张三身份证 1101….jpg」 must not.
+        file = StoredFile(self._masker.mask(attachment.name[:200]).text, attachment.mime, attachment.data)
         await self._store.keep_attachment(ref, conversation, file, now=self._seconds())
         return ref
 

@@ -60,7 +60,8 @@ def set_up_logs(settings: Log, mask: Any = None) -> None:
         )
     )
     masks = [] if mask is None else [mask]
-    finish = [structlog.processors.format_exc_info, *masks, renderer] if json else [*masks, renderer]
+    # Tracebacks become text before the mask: an error may quote what it choked on.
+    finish = [structlog.processors.format_exc_info, *masks, renderer]
     structlog.configure(
         processors=[*shared, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),

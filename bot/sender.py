@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
@@ -57,7 +57,8 @@ class Platform(Protocol):
 class Sender:
     """The sender of one process, for the (platform, account)s it has.
 
-    Each platform has `concurrency` places of its own: one that hangs holds up no other.
+    Each platform has `concurrency` places of its own: one that hangs holds up no other. `mask` is for what
+    platforms say of errors: it is kept in clear, and may quote the message.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Sender:
         *,
         concurrency: int = 64,
         lease_s: float = 30.0,
+        mask: Callable[[str], str] = str,
     ) -> None:
+        self._mask = mask
         self._store = store
         self._bus = bus
         self._platforms = platforms
@@ -181,7 +184,7 @@ class Sender:
 
     async def _not_sent(self, dispatch: Dispatch, error: Exception) -> None:
         message, name = dispatch.message, dispatch.message.conversation.platform
-        reason = f"{type(error).__name__}: {error}"[:500]
+        reason = f"{type(error).__name__}: {self._mask(str(error)[:2000])}"[:500]
         note = log.info if isinstance(error, RetryLater) else log.warning
         note("send.failed", platform=name, outbox=dispatch.id, tries=dispatch.tries, reason=reason)
         self._metrics.sends.labels(name, type(error).__name__).inc()

@@ -25,7 +25,9 @@ from bot.pool import Pool
 from bot.ports import Clock, Masker
 from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
+from bot.rails.privacy import secrets_of
 from bot.store import AuditEntry, Claim, Outcome, Store
+from bot.store.vault import Secret
 from bot.suitability.profile import Profile
 from bot.tickets.open import open_ticket, subject_of
 from bot.tickets.report import report
@@ -46,6 +48,8 @@ CRASHES = 25
 (A process that is killed for other reasons takes what it holds along, so this is generous.)"""
 APOLOGY = 99
 """Number of the apology among the replies to an event."""
+LONGEST_PARKED = 4000
+"""Characters of a parked message that are kept for a person."""
 DRAFTS = "drafts"
 """Bus topic: a growing preview. Payload: `Draft`."""
 
@@ -202,10 +206,17 @@ class Turns:
 
     # ── what goes wrong ──
 
+    def _reason(self, error: Exception) -> str:
+        """What is kept in clear of an error: some quote what they choked on."""
+        try:
+            return f"{type(error).__name__}: {self._masked(str(error)[:4000])}"[:500]
+        except Exception:
+            return type(error).__name__
+
     async def _failed(self, claim: Claim, error: Exception) -> None:
         settings = self._live.config.turns
         tries = claim.tries + 1
-        reason = f"{type(error).__name__}: {error}"[:500]
+        reason = self._reason(error)
         log.error("turn.failed", tries=tries, event_id=claim.event.event_id, exc_info=error)
         try:
             if tries >= settings.tries:
@@ -219,28 +230,31 @@ class Turns:
 
     async def _park(self, claim: Claim, reason: str) -> None:
         event, bank = claim.event, self._live.config.bank
-        text, language = clean(event.text[:1000]), _language(event, claim.language)
+        language = _language(event, claim.language)
+        seen, secrets = self._parked_words(event)
         apology = say("apology", language, hotline=bank.hotline, reference=event.correlation_id[-8:])
         # A key of its own: a retry by hand must be able to send the real answer under the usual one.
         message = reply(event, language, Text(apology), kind="notice", number=APOLOGY)
         messages = () if claim.owner.id else (message,)
         entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
-        outcome = Outcome(messages=messages, seen=self._masked(text), audit=(entry,))
-        ticket = open_ticket(
-            event,
-            staff=self._live.current.staff,
-            now=self._clock(),
-            department="contact_center",
-            reason="unanswered",
-            severity="P2",
-            text=outcome.seen,
-            language=language,
-            owner=claim.owner.id,
-            hotline=bank.hotline,
-            before=apology,
-            joins=True,
-        )
+        outcome = Outcome(messages=messages, seen=seen, secrets=secrets, audit=(entry,))
         try:
+            ticket = open_ticket(
+                event,
+                staff=self._live.current.staff,
+                now=self._clock(),
+                department="contact_center",
+                reason="unanswered",
+                severity="P2",
+                text=seen,
+                language=language,
+                owner=claim.owner.id,
+                hotline=bank.hotline,
+                before=apology,
+                joins=True,
+                # Of its own, as the apology's key is: the ticket of a turn retried by hand must be taken.
+                number=APOLOGY,
+            )
             told = replace(outcome, messages=(), tickets=(ticket,))
             report(await self._store.park(claim, reason, told, now=self.now()), self._metrics)
         except (LeaseLost, StoreBusy):
@@ -251,6 +265,17 @@ class Turns:
         self._metrics.turns.labels("parked").inc()
         self._metrics.dead_letters.labels("event").inc()
         await self._bus.publish(SENDS, event.conversation.key)
+
+    def _parked_words(self, event: InboundEvent) -> tuple[str, tuple[Secret, ...]]:
+        """(the words masked, what was masked in them); nothing where they can't even be masked: that may be
+        why the turn failed, and it must not keep the event from being parked."""
+        words = clean(event.text[:LONGEST_PARKED])
+        try:
+            masked = self._masker.mask(words)
+        except Exception as error:
+            log.error("turn.not_masked", event_id=event.event_id, error=type(error).__name__)
+            return "", ()
+        return masked.text, secrets_of(masked, words)
 
     async def _release(self, claim: Claim) -> None:
         """Give an unfinished turn back at shutdown, without counting a failure."""

@@ -171,3 +171,12 @@ class Config(Section):
     file that is named here has to exist."""
     data_dir: Path = Path("../data")
     """Where caches and the embedded database lie, relative to the file that says it."""
+
+    @model_validator(mode="after")
+    def _no_full_test_in_china(self) -> Config:
+        if self.bank.jurisdiction == "CN" and self.suitability.mode == "full":
+            raise ValueError(
+                "suitability.mode: full can't be used where bank.jurisdiction is CN: the test belongs on the "
+                "bank's own page; leave it out or write prescreen_link"
+            )
+        return self

@@ -1,8 +1,7 @@
 """The rails: what every event passes, one file each, in this order.
 
-meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► human ► complaint ► confirm
-    ► suitability
-► answer
+meter ► choices ► normalise ► privacy ► risk ► owner ► unread ► gate ► greet ► human ► complaint ► confirm
+    ► suitability ► answer
 
 The meter only marks the context, and the gate is where a limited sender's *answer* is refused, so that the
 privacy and risk rails see every message of everybody.
@@ -19,7 +18,7 @@ from bot.rails.confirm import confirm, is_reply
 from bot.rails.greet import greet
 from bot.rails.human import HUMAN, human
 from bot.rails.limits import gate, meter
-from bot.rails.normalise import normalise
+from bot.rails.normalise import normalise, unread
 from bot.rails.owner import owner
 from bot.rails.privacy import privacy
 from bot.rails.risk import RiskRail
@@ -49,6 +48,7 @@ def rails(safe: Safeguards, wealth: Callable[[], Counter] | None = None) -> tupl
         privacy(safe.masker),
         RiskRail(safe.rules, safe.metrics, safe.clock, safe.attention),
         owner,
+        unread,
         gate(safe.meter, exempt=_is_let_through),
         greet,
         human,

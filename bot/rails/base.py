@@ -35,6 +35,8 @@ class Context:
     """The words as they were, cleaned only. For the risk rules alone, which neither keep nor show them."""
     kinds: frozenset[str] = frozenset()
     """Kinds of personal data in the message."""
+    unread: str = ""
+    """What the customer is told of a message that can't be read: too long, or without words."""
     language: Language = "zh"
     history: tuple[Exchange, ...] = ()
     owner: Owner = field(default_factory=Owner)

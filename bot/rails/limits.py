@@ -3,7 +3,7 @@
 Between them stand privacy and risk, which see every message of every sender: a limited customer who is
 being cheated is still warned, a threat still reaches staff. What is refused is the answer, and its cost.
 
-    meter ► choices ► normalise ► privacy ► risk ► owner ► gate ► greet ► flows ► answer
+    meter ► choices ► normalise ► privacy ► risk ► owner ► unread ► gate ► greet ► flows ► answer
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def gate(decide: Meter, exempt: Exempt = lambda event, context: False) -> Rail:
 
 
 def refusal(event: InboundEvent, context: Context) -> Outcome:
-    """Seen and recorded; answered with a notice or not at all."""
+    """Seen and recorded; answered with a notice or not at all (never over staff)."""
     admission, language = context.admission, context.language
     messages: tuple[OutboundMessage, ...] = ()
-    if admission.notice:
+    if admission.notice and not context.owner.id:
         text = _words(admission, context)
         messages = (reply(event, language, Text(text), kind="notice"),)
     entry = AuditEntry("limits.refused", {"why": admission.why, "notice": admission.notice})

@@ -1,4 +1,4 @@
-"""First rail: clean the text, tell its language, and answer politely what can't be read."""
+"""Clean the text and tell its language; say politely, later on, what can't be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from bot.types import InboundEvent, Language, Text
 SAY = "say:"
 """Values of buttons that stand for a typed message."""
 
-__all__ = ["SAY", "clean", "detect_language", "normalise"]
+EXCERPT = 200
+"""Characters that later turns see of what couldn't be read."""
+
+__all__ = ["SAY", "clean", "detect_language", "normalise", "unread"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}(?:'[a-z]+)?")
@@ -66,13 +69,19 @@ async def normalise(handler: Handler, event: InboundEvent, context: Context) -> 
         return await handler(event, context)
     length = len(raw) if len(raw) > limit * 2 else len(text)
     if length > limit:
-        refusal = say("too_long", language, length=length, limit=limit)
-    elif text and any(c.isalnum() for c in text):
+        context = replace(context, unread=say("too_long", language, length=length, limit=limit))
+    elif not text or not any(c.isalnum() for c in text):
+        context = replace(context, unread=_unreadable(event, text, language))
+    return await handler(event, context)
+
+
+async def unread(handler: Handler, event: InboundEvent, context: Context) -> Outcome:
+    """Where answers begin: says politely that a message can't be read. Not earlier, for its beginning may
+    hold what calls for a warning or a person, and staff may own the conversation."""
+    if not context.unread:
         return await handler(event, context)
-    else:
-        refusal = _unreadable(event, text, language)
-    message = reply(event, language, Text(refusal), kind="notice")
-    return Outcome(messages=(message,), seen=text[:200], language=language)
+    message = reply(event, context.language, Text(context.unread), kind="notice")
+    return Outcome(messages=(message,), seen=context.text[:EXCERPT], language=context.language)
 
 
 def _unreadable(event: InboundEvent, text: str, language: Language) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.ports import Masker
+from bot.ports import Masked, Masker
 from bot.rails.base import Context, Handler, Rail
 from bot.store import Outcome
 from bot.trust.vault import NEVER_KEPT, Secret, new_token
 from bot.types import InboundEvent
 
-__all__ = ["privacy"]
+__all__ = ["privacy", "secrets_of"]
 
 
 def privacy(masker: Masker) -> Rail:
@@ -24,11 +24,16 @@ def privacy(masker: Masker) -> Rail:
         masked = masker.mask(context.text)
         kinds = masked.kinds | frozenset(event.hidden)
         outcome = await handler(event, replace(context, text=masked.text, spoken=context.text, kinds=kinds))
-        kept = tuple(
-            Secret(new_token(), kind, value, shown)
-            for kind, value, shown in dict.fromkeys(masked.pieces(context.text))
-            if kind not in NEVER_KEPT
-        )
+        kept = secrets_of(masked, context.text)
         return replace(outcome, secrets=(*outcome.secrets, *kept)) if kept else outcome
 
     return rail
+
+
+def secrets_of(masked: Masked, raw: str) -> tuple[Secret, ...]:
+    """What was masked in `raw`, for the vault; without the kinds that are never kept."""
+    return tuple(
+        Secret(new_token(), kind, value, shown)
+        for kind, value, shown in dict.fromkeys(masked.pieces(raw))
+        if kind not in NEVER_KEPT
+    )

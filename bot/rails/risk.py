@@ -58,7 +58,8 @@ class RiskRail:
         self._attention = attention
 
     async def __call__(self, handler: Handler, event: InboundEvent, context: Context) -> Outcome:
-        if event.kind not in _READ or not context.text:
+        words = context.spoken or context.text
+        if event.kind not in _READ or not any(c.isalnum() for c in words):
             return await handler(event, context)
         assessment = await self._assess(event, context)
         context = replace(context, risk=assessment)

@@ -103,7 +103,8 @@ def _customer(connection: Connection, index: str, rows: Any) -> Customer:
     names = [row.subject for row in rows]
     direct = connection.execute(select(conversations.c.key).where(conversations.c.key.in_(names)))
     own = tuple(direct.scalars().all())
-    said = select(history.c.conversation).where(history.c.subject.in_(ids))
+    # What staff were told of them is theirs too, but the channel isn't one of their groups.
+    said = select(history.c.conversation).where(history.c.subject.in_(ids), history.c.role == "customer")
     waiting = select(inbox.c.conversation).where(inbox.c.subject.in_(ids))
     everywhere = set(connection.execute(said.union(waiting)).scalars().all())
     return Customer(index, tuple(ids), tuple(names), own, tuple(sorted(everywhere - set(own))))
@@ -141,8 +142,10 @@ def release(connection: Connection, index: str) -> bool:
 
 
 def export(connection: Connection, keys: DataKeys, customer: Customer) -> dict[str, Any]:
-    """All of it, opened, as plain JSON data. What can't be opened any more says so in its place."""
+    """All of it, opened, as plain JSON data. What can't be opened any more says so in its place. What staff
+    were told is left out: it is the bank's own working, and the tickets are there."""
     ids = customer.keys
+    places = {*customer.conversations, *customer.groups}
     found: dict[str, Any] = {
         "customer": customer.index,
         "conversations": list(customer.conversations),
@@ -192,6 +195,7 @@ def export(connection: Connection, keys: DataKeys, customer: Customer) -> dict[s
             "body": opened(row, "history", "body", history_row(row.conversation, row.role, row.key)),
         }
         for row in _of(connection, history, ids, history.c.id)
+        if row.conversation in places
     ]
     found["sent"] = [
         {
@@ -200,7 +204,7 @@ def export(connection: Connection, keys: DataKeys, customer: Customer) -> dict[s
             "message": opened(row, "outbox", "message", row.idempotency_key),
         }
         for row in _of(connection, outbox, ids, outbox.c.id)
-        if row.message
+        if row.message and row.conversation in places
     ]
     found["states"] = [
         {"conversation": row.key, "state": opened(row, "conversations", "state", row.key)}

@@ -65,9 +65,16 @@ def add_message(
     passages: Sequence[str],
     now: float,
     role: Role = "bot",
+    *,
+    subject: str = "",
 ) -> None:
-    """Note a reply and the ids of the passages it stands on."""
-    seal, key = keys.of(connection, conversation_subject(message.conversation)), message.idempotency_key
+    """Note a reply and the ids of the passages it stands on.
+
+    Args:
+        subject: whose data it is, where that isn't the conversation's.
+    """
+    subject, key = subject or conversation_subject(message.conversation), message.idempotency_key
+    seal = keys.of(connection, subject)
     body, conversation = encode(message), message.conversation.key
     _add(connection, seal, conversation, role, key, body, message.text, passages, now)
 

@@ -51,11 +51,16 @@ def put(
     now: float,
     *,
     correlation_id: str = "",
+    subject: str = "",
 ) -> int:
-    """Queue messages; how many were new. One that is there already (same key) is left as it is."""
+    """Queue messages; how many were new. One that is there already (same key) is left as it is.
+
+    Args:
+        subject: whose data they are, where that isn't the conversation they are sent to.
+    """
     new = 0
     for message in messages:
-        seal = keys.of(connection, conversation_subject(message.conversation))
+        seal = keys.of(connection, subject or conversation_subject(message.conversation))
         body = encode(message).decode()
         values = {
             "idempotency_key": message.idempotency_key,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+import structlog
 from sqlalchemy import Connection, insert, select, update
 
+from bot.errors import SealBroken
 from bot.store.schema import profiles
 from bot.store.subjects import DataKeys
 from bot.suitability.profile import Profile, ProfileChange, merge
@@ -11,17 +14,20 @@ from bot.types import decode, encode
 
 __all__ = ["apply", "get"]
 
+log = structlog.get_logger(__name__)
+
 
 def get(connection: Connection, keys: DataKeys, whose: str) -> Profile:
-    """The profile of a subject; an empty one for a stranger.
-
-    Raises:
-        SealBroken: the row was changed, or its key erased.
-    """
+    """The profile of a subject; an empty one for a stranger, and where the row was tampered with: a customer
+    whose profile can't be read must be answered all the same."""
     row = connection.execute(select(profiles).where(profiles.c.whose == whose)).first()
     if row is None:
         return Profile()
-    return decode(keys.open(connection, row.subject, "profiles", "data", whose, row.data), Profile)
+    try:
+        return decode(keys.open(connection, row.subject, "profiles", "data", whose, row.data), Profile)
+    except (msgspec.DecodeError, SealBroken) as error:
+        log.error("profile.unreadable", reason=str(error))
+        return Profile()
 
 
 def apply(connection: Connection, keys: DataKeys, change: ProfileChange, now: float) -> None:

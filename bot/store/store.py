@@ -235,6 +235,7 @@ class Store:
                 history.add_message(connection, self.keys, message, (), now)
             self._queue(connection, claim, outcome, now)
             self._note(connection, claim, outcome, now)
+            vault.put(connection, self.keys, sender_subject(claim.event), outcome.secrets, now)
             opened = tickets.commit(
                 connection,
                 self.keys,
@@ -534,7 +535,9 @@ class Store:
         first: dict[str, Any] = {"event": event.event_id}
         if outcome.messages:
             first["messages"] = [[m.idempotency_key, self._print(m)] for m in outcome.messages]
-        for entry in outcome.audit:
+        # A greeting or a notice is nobody's decision, but it was said.
+        told = (AuditEntry("turn.replied", {}),) if outcome.messages else ()
+        for entry in outcome.audit or told:
             data, first = {**first, **entry.data}, {}
             audit.note(connection, now, entry.kind, event.conversation.key, event.correlation_id, data)
 

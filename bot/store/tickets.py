@@ -58,16 +58,21 @@ def commit(
         done.append(committed)
         data: dict[str, Any] = {"ticket": committed.ticket.number, "severity": committed.ticket.severity}
         data |= {"department": draft.department, "reason": draft.reason, "rules": list(draft.rules)}
-        key = draft.conversation.key
+        key, told = draft.conversation.key, notice.messages(draft, committed, new_reason)
+        data["messages"] = [[m.idempotency_key, audit.fingerprint(keys.ring.audit, encode(m))] for m in told]
         audit.note(connection, now, f"ticket.{committed.outcome}", key, correlation_id, data)
-        for message in notice.messages(draft, committed, new_reason):
-            version = owner_version
+        for message in told:
+            # What staff are told of a customer is the customer's data: it goes when they are erased.
+            version, subject = owner_version, ""
             if message.conversation.key != draft.conversation.key:
                 inbox.open_conversation(connection, message.conversation, now)
                 version = inbox.owner_version(connection, message.conversation.key)
-            queued = outbox.put(connection, keys, [message], version, now, correlation_id=correlation_id)
+                subject = draft.subject
+            queued = outbox.put(
+                connection, keys, [message], version, now, correlation_id=correlation_id, subject=subject
+            )
             if queued:
-                history.add_message(connection, keys, message, (), now)
+                history.add_message(connection, keys, message, (), now, subject=subject)
     return done
 
 

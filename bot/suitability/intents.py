@@ -109,7 +109,7 @@ _NO_BUY = re.compile(
 _LEVEL = (
     r"(?:[cr]\s*[2-5](?![0-9])|高(?:一点|一些|些)?的?(?:等级|级别|级|档|风险|分)|(?:等级|评级|级别|"
     r"分数?)(?:高|调高|提高|往高)|进取|成长型|激进|"
-    r"平衡型|最高|满分|通过|能买|买到|买得了|稳健型|保守型|aggressive|growth|balanced|higher level|"
+    r"平衡型|积极型|最高|满分|通过|能买|买到|买得了|稳健型|保守型|aggressive|growth|balanced|higher level|"
     r"high score|top level|pass (?:the|this|a) (?:risk|suitability) )"
 )
 _ANSWERS = r"(?:选|答|填|勾|写|回答|作答|answer|choose|pick|select|tick|fill)"
@@ -122,6 +122,7 @@ _COACH_TOPIC = re.compile(
     rf"|(?:教我|告诉我|给我|tell me|teach me|give me|help me).{{0,12}}(?:测评|问卷|风评|评估|test|"
     rf"questionnaire|assessment|survey).{{0,8}}(?:答案|怎么答|怎么选|怎么填|answers?|to pass|right)"
     r"|(?:测评|问卷|风评|风险评估).{0,8}(?:标准答案|答案是|参考答案|答题技巧|攻略|怎么答才|怎么选才|怎么填才)"
+    r"|(?:各|每(?:道|一|个)?)题的?(?:分值|(?:是|占|有|算)?(?:多少|几)分(?!钟))"
     r"|(?:answers?|answer key).{0,24}(?:risk|suitability) (?:test|assessment|questionnaire)"
     r"|(?:把|将).{0,10}(?:等级|评级|测评结果|答案).{0,6}(?:改成|调成|做成|弄成|改到|调到|提到|改高|调高)",
     re.I,
@@ -138,7 +139,7 @@ _COACH_HERE = re.compile(
     r"分高|分数高|得分|更高|对)|"
     r"(?:该|应该|要|得)(?:怎么)?(?:选|答|填)|(?:帮|替)我?(?:选|答|填|作答|回答|做)|你(?:来|帮我)?(?:选|"
     r"定|决定)|随便(?:帮我)?(?:选|填)|"
-    r"(?:多少|几)分|正确答案|标准答案|怎么(?:选|答|填)|分值|"
+    r"(?:多少|几)分|加分|扣分|分数?(?:会|能)?(?:更|比较|最)?高(?!风险)|等级(?:会|能)?(?:更|变)高|正确答案|标准答案|怎么(?:选|答|填)|分值|"
     r"\b(?:which|what) (?:one |option |answer )?(?:should|do|shall|would) (?:i|you)\b|\bwhich (?:one |"
     r"answer |option )?is (?:better|best|right|correct)|"
     r"\b(?:right|correct|best) answer\b|\bhow many points|\bscores? (?:more|most|higher|highest)|"

@@ -26,11 +26,14 @@ _ONES = {word: value for value, word in enumerate(_ONE_WORDS.split())}
 _TENS = {word: 10 * value for value, word in enumerate(_TEN_WORDS.split(), start=2)}
 _ENGLISH_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 _WORD = "|".join(sorted([*_ONES, *_TENS, *_ENGLISH_SCALES], key=len, reverse=True))
+_DECIMALS = _ONE_WORDS.split()[:10]
+_DECIMAL = "|".join(_DECIMALS)
 
 ENGLISH = (
-    rf"(?:(?:an?[ ](?=hundred|thousand|million|billion))?(?:{_WORD})(?:(?:[- ]|[ ]and[ ])(?:{_WORD}))*)\b"
+    rf"(?:(?:an?[ ](?=hundred|thousand|million|billion))?(?:{_WORD})(?:(?:[- ]|[ ]and[ ])(?:{_WORD}))*"
+    rf"(?:[ ]point(?:[ ](?:{_DECIMAL}))+)?)\b"
 )
-"""A run of English number words; begins at a word boundary."""
+"""A run of English number words, with decimals; begins at a word boundary."""
 
 
 def starts_with_scale(run: str) -> bool:
@@ -79,7 +82,12 @@ def _chinese_whole(run: str) -> int:
 def english_number(words: str) -> Fraction:
     """Value of words matched by `ENGLISH`."""
     total = current = 0
-    for word in words.lower().replace("-", " ").split():
+    whole, _, decimals = words.lower().partition(" point ")
+    fraction = sum(
+        (Fraction(_DECIMALS.index(word), 10**place) for place, word in enumerate(decimals.split(), start=1)),
+        Fraction(0),
+    )
+    for word in whole.replace("-", " ").split():
         if word == "and":
             continue
         if word in {"a", "an"}:
@@ -93,4 +101,4 @@ def english_number(words: str) -> Fraction:
         else:
             total += max(current, 1) * _ENGLISH_SCALES[word]
             current = 0
-    return Fraction(total + current)
+    return total + current + fraction

@@ -135,9 +135,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         "half",
         rf"(?P<hn>{_ARABIC}|{_CN})?(?P<hu1>个)?半(?P<hu2>个?(?:小时|钟头|月|年|天))|(?P<hy>{_ARABIC}"
         rf"|{_CN})年半"
-        r"|(?P<he>(?<![a-z])(?:\d+|[a-z]+)) and a half (?P<heu>hours?|years?|months?|days?|weeks?|minutes?)\b"
+        rf"|(?P<he>(?<![a-z])(?:\d+|[a-z]+)) and a half(?:[ -](?P<hem>hundred|thousand|million|billion)\b)?(?:[ -]?(?P<heu>{UNIT}))?"
         rf"|\b(?P<hp>half|(?:a )?quarter of|three[ -]quarters of) an? (?P<hm>hundred|thousand|million|billion)(?:[ ](?P<hpu>{UNIT}))?\b"
-        r"|\bhalf an? (?P<hue>hour|year|month|day)\b",
+        r"|\bhalf an? (?P<hue>hour|year|month|day|per ?cent|percentage point)\b",
     ),
     (
         "money",

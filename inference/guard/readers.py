@@ -126,8 +126,11 @@ def _read_half(groups: Groups, text: str, match: re.Match[str]) -> Found:
         return kind, part * multiplier(groups["hm"]) * factor
     if "he" in groups:
         whole_units = _spelled(groups["he"])
-        kind, factor = unit(groups["heu"])
-        return None if whole_units is None else (kind, (whole_units + Fraction(1, 2)) * factor)
+        scale = multiplier(groups["hem"]) if "hem" in groups else 1
+        kind, factor = ("amount" if scale > 1 else "number", Fraction(1))
+        if "heu" in groups:
+            kind, factor = unit(groups["heu"])
+        return None if whole_units is None else (kind, (whole_units + Fraction(1, 2)) * scale * factor)
     if "hy" in groups:
         return "month", (_number(groups["hy"]) + Fraction(1, 2)) * 12
     if text[max(0, match.start() - 1) : match.start()] in {"上", "下", "前", "后"}:

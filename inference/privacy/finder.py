@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from operator import attrgetter
 
 from inference.privacy.addresses import find_chinese_addresses, find_english_addresses
 from inference.privacy.codes import find_codes
@@ -15,6 +17,7 @@ from inference.privacy.span import Candidate, Span
 
 __all__ = ["find"]
 
+_start_of = attrgetter("start")
 _HAN = re.compile("[\u4e00-\u9fff]{2}")
 _DIGITS = re.compile("[0-9零一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]")
 _CAPITALS = re.compile("[A-Z]")
@@ -31,9 +34,11 @@ def find(text: str) -> tuple[Span, ...]:
     for candidate in sorted(
         _propose(folded), key=lambda found: (found.rank, found.start - found.end, found.start)
     ):
-        if not any(candidate.start < other.end and other.start < candidate.end for other in kept):
-            kept.append(candidate)
-    kept.sort()
+        # What is kept stands apart and in order: only its neighbours can overlap with one more.
+        at = bisect_left(kept, candidate.start, key=_start_of)
+        before_it = at == 0 or kept[at - 1].end <= candidate.start
+        if before_it and (at == len(kept) or candidate.end <= kept[at].start):
+            kept.insert(at, candidate)
     return tuple(
         Span(*folded.raw(found.start, found.end, text), found.type)
         for found in kept

@@ -16,12 +16,12 @@ _LABELS: tuple[tuple[str, str], ...] = (
         r"|理财|回单|业务|申请|预约|排队|序列|设备|终端|案件|投诉|票据|支票|借据|学籍|报文|会议|房间|账单|存单|客户经理"
         r"|员工|柜员|商户|机器|型号|文件|通知书|许可证|备案|活动|优惠|兑换|激活|追踪|包裹|取件|车次|航班)"
         r"(?:流水|编|单)?(?:号码|号|编码|代码|码|编号|单号|id)"
-        r"|流水号?码?|订单|运单|保单|工号|单号|编号|批号|代码|编码|货号|条码|序号|案号|文号|期号"
+        r"|流水号?码?|订单|工单|运单|保单|工号|单号|编号|批号|代码|编码|货号|条码|序号|案号|文号|期号"
         r"|\b(?:order|invoice|tracking|reference|ref|transaction|txn|trace|serial|ticket|case|batch|contract"
         r"|policy|receipt|confirmation|booking|product|sku|model|item|parcel|shipment|meeting|room|staff|employee"
         r"|terminal|merchant|request|claim|complaint|fund|stock|promo|coupon)\b(?:[ _-]?(?:no|number|num|id|code)\b)?",
     ),
-    ("hotline", r"客服|热线|总机|拨打|致电|投诉(?:电话)?|监管|网点|支行|分行|营业厅|营业部|大厅|官方|hotline|helpline|toll.?free|customer (?:service|care)"),
+    ("hotline", r"客服(?:(?:电话|号码)(?!联系|回|通知|打))?|热线|总机|拨打|致电|投诉(?:电话)?|监管|网点|支行|分行|营业厅|营业部|大厅|官方|hotline|helpline|toll.?free|customer (?:service|care)"),
     ("tail", r"尾号|后[四4]位|末[四4]位|last (?:four|4)|ending (?:in|with)"),
     ("otp", r"验证码|校验码|动态(?:密)?码|动态口令|短信码|认证码|确认码|[四六4-8]位(?:数字?|的?码)(?=[^0-9]{0,3}[0-9]|$)|\b(?:otp|(?:verification|security|one.?time|sms|auth\w*|confirmation|login|2fa)[ -]?(?:pass)?codes?|passcode|code)\b"),
     ("pin", r"(?:取款|支付|交易|查询|银行卡|信用卡|卡|取现|付款|atm)(?:的)?密码|\bpin\b(?: code| number)?"),

@@ -52,6 +52,8 @@ _GLUED = frozenset(
         "hao",
     ]
 )
+_LONGEST_GLUED = max(map(len, _GLUED)) + 1
+"""Letters that are looked at before a number; a longer word is none of these."""
 _PUBLIC = re.compile(r"95\d{3}|96110|96\d{3}|12\d{3}|100\d\d|11\d")
 _LONGEST = 20
 
@@ -111,7 +113,7 @@ def _first_at(folded: Folded, chain: list[_Group], at: int) -> tuple[Candidate, 
     low = folded.low
     start = chain[at].start
     if start and low[start - 1].isascii() and low[start - 1].isalpha():
-        word = _LETTER_BEFORE.search(low[:start])
+        word = _LETTER_BEFORE.search(low, max(0, start - _LONGEST_GLUED), start)
         if word is None or word[0] not in _GLUED:
             return None
     named: Label | None = None

@@ -1,5 +1,6 @@
 """Two people for every rule that acts: `approvals.yaml` beside the rules says who proposed what and who
-approved it. What is approved is a digest of the rule and its template, so any change needs both again."""
+approved it. What is approved is a digest of the rule, its template, and the conditions and concepts that it is
+built on, so any change needs both again."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ __all__ = ["APPROVALS", "Approval", "approve", "approved_digests", "propose", "r
 APPROVALS = "approvals.yaml"
 _HEAD = """\
 # Written by `teller rules propose` and `teller rules approve`: who proposed each rule that acts, and who else
-# approved it. A rule whose text or template has changed since only runs in the shadow until both have
-# been done again.
+# approved it. A rule that has changed since (its text, its template, a condition or a concept it is built on)
+# only runs in the shadow until both have been done again.
 """
 
 

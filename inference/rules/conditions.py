@@ -17,6 +17,8 @@ __all__ = ["Condition", "ConditionError", "Conditions", "EvaluationError"]
 
 LONGEST = 20_000
 """Characters of a condition, with all that it refers to written out."""
+DEEPEST = 20
+"""Levels of conditions that refer to conditions."""
 _NAME = re.compile(r"\b[a-z]+\.[a-z0-9_]+\b")
 _LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
 _POSITION = re.compile(r"<input>:(\d+):(\d+): (.*)")
@@ -117,8 +119,9 @@ class Conditions:
         self._env = cel.NewEnv(variables=variables)
         self._shared: dict[str, Condition] = {}
         self._atoms: dict[str, Gate] = {}
+        settled: dict[str, int] = {}
         for name in shared:
-            self._refuse_circles(name, ())
+            self._refuse_circles(name, (), settled)
 
     def compile(self, text: str, *, always: bool = False) -> Condition:
         """Raises ConditionError.
@@ -132,15 +135,34 @@ class Conditions:
         names = dict.fromkeys(_NAME.findall(text))
         shared = {name: self._of(name.removeprefix("is.")) for name in names if name.startswith("is.")}
         defaults = {name: self._defaults[name] for name in names if name in self._defaults}
-        tree = read_logic(text)
-        gate = gate_of(tree, self._needs) if tree else ()
-        code = code_of(tree, defaults) if tree else None
+        try:
+            tree = read_logic(text)
+            gate = gate_of(tree, self._needs) if tree else ()
+            code = code_of(tree, defaults) if tree else None
+        except (RecursionError, SyntaxError, MemoryError):
+            raise ConditionError("is nested too deeply; give parts of it names under conditions") from None
         condition = Condition(text, self._env.compile(text), defaults, shared, gate, code)
-        if not always and condition.holds({}):
+        try:
+            true_of_nothing = not always and condition.holds({})
+        except EvaluationError as error:
+            raise ConditionError(f"has no answer for an empty message ({error})") from None
+        if true_of_nothing:
             raise ConditionError(
                 "is true of an empty message: it would fire on everything; name what it needs"
             )
         return condition
+
+    def written_out(self, *texts: str) -> dict[str, str]:
+        """The shared conditions that texts refer to, directly and through others, by name."""
+        found: dict[str, str] = {}
+        waiting = list(texts)
+        while waiting:
+            for name in _NAME.findall(waiting.pop()):
+                other = name.removeprefix("is.")
+                if other != name and other in self._texts and other not in found:
+                    found[other] = self._texts[other]
+                    waiting.append(self._texts[other])
+        return found
 
     def _of(self, name: str) -> Condition:
         """A shared condition, compiled once."""
@@ -179,13 +201,20 @@ class Conditions:
         if expression.return_type() != cel.Type.BOOL:
             raise ConditionError(f"gives {expression.return_type().name()}, not true or false")
 
-    def _refuse_circles(self, name: str, path: tuple[str, ...]) -> None:
+    def _refuse_circles(self, name: str, path: tuple[str, ...], settled: dict[str, int]) -> int:
+        """How many levels of conditions stand under `name`; each is looked into once."""
         if name in path:
             raise ConditionError(f"is.{name} refers to itself: {' → '.join((*path, name))}")
-        for found in _NAME.findall(self._texts[name]):
-            other = found.removeprefix("is.")
-            if other != found and other in self._texts:
-                self._refuse_circles(other, (*path, name))
+        if name not in settled:
+            if len(path) >= DEEPEST:
+                raise ConditionError(f"is.{path[0]} refers to others over more than {DEEPEST} levels")
+            found = dict.fromkeys(_NAME.findall(self._texts[name]))
+            others = [f.removeprefix("is.") for f in found if f.startswith("is.")]
+            levels = [self._refuse_circles(o, (*path, name), settled) for o in others if o in self._texts]
+            settled[name] = 1 + max(levels, default=0)
+        if len(path) + settled[name] > DEEPEST:
+            raise ConditionError(f"is.{(*path, name)[0]} refers to others over more than {DEEPEST} levels")
+        return settled[name]
 
     def _explain(self, text: str, message: str) -> str:
         from difflib import get_close_matches

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from inference.rules.conditions import EvaluationError
 from inference.rules.engine import RuleEngine
 from inference.rules.facts import Value, facts_of_context
 from inference.rules.loader import Rule, RuleSet
@@ -21,8 +22,12 @@ class Failure:
     text: str
     wanted: bool
     """Whether it should have fired."""
+    error: str = ""
+    """Why its condition couldn't be evaluated."""
 
     def __str__(self) -> str:
+        if self.error:
+            return f"{self.where}: {self.rule} can't be evaluated ({self.error}): {self.text!r}"
         should = "should fire but doesn't" if self.wanted else "fires but shouldn't"
         return f"{self.where}: {self.rule} {should}: {self.text!r}"
 
@@ -39,8 +44,11 @@ def run_examples(rules: RuleSet, only: str = "") -> tuple[int, list[Failure]]:
             continue
         for example, wanted in _examples(rule):
             count += 1
-            if _fires(engine, rule, example) != wanted:
-                failures.append(Failure(rule.id, rule.where, example.text, wanted))
+            try:
+                if _fires(engine, rule, example) != wanted:
+                    failures.append(Failure(rule.id, rule.where, example.text, wanted))
+            except EvaluationError as error:
+                failures.append(Failure(rule.id, rule.where, example.text, wanted, str(error)))
     return count, failures
 
 

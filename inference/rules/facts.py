@@ -10,9 +10,19 @@ all others    the table below
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
-__all__ = ["CONCEPTUAL", "FACTS", "PER_UNIT", "Value", "facts_of_context", "facts_of_kinds", "money_facts"]
+__all__ = [
+    "CONCEPTUAL",
+    "FACTS",
+    "PER_UNIT",
+    "Value",
+    "check_facts",
+    "facts_of_context",
+    "facts_of_kinds",
+    "money_facts",
+]
 
 Value = bool | int | str
 
@@ -119,6 +129,20 @@ def facts_of_context(context: Mapping[str, Any]) -> dict[str, Value]:
         if level:
             facts[name] = _level(level)
     return facts
+
+
+def check_facts(facts: Mapping[str, Value]) -> None:
+    """Whether given facts are of the table's names and types. Raises ValueError."""
+    for name, value in facts.items():
+        if name not in FACTS:
+            nearest = get_close_matches(name, FACTS, n=1, cutoff=0.5)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ValueError(f"unknown fact {name!r}{hint}")
+        if type(value) is not type(FACTS[name]):
+            raise ValueError(f"{name} is {value!r}; it needs {_WRITTEN[type(FACTS[name])]}")
+
+
+_WRITTEN = {bool: "true or false", int: "a whole number", str: "a text"}
 
 
 def _level(written: str) -> int:

@@ -18,6 +18,8 @@ __all__ = ["Gate", "Logic", "code_of", "gate_of", "read_logic"]
 Gate = tuple[frozenset[str], ...]
 MOST_SETS = 6
 _TOKEN = re.compile(r"""\s*(&&|\|\||!(?!=)|[()]|"[^"]*"|'[^']*'|[^\s()&|!"']+|!=|[&|!])""")
+_TEXT = re.compile(r""""[^"]*"|'[^']*'""")
+_OTHERWISE = re.compile(r"\?|//")
 _PLAIN = re.compile(
     r"""([a-z]+\.[a-z0-9_]+)(?: *(==|!=|<=|>=|<|>) *(-?\d{1,15}|"[^"\\{}]*"|'[^'\\{}]*'|true|false))?"""
 )
@@ -34,7 +36,13 @@ class Logic(NamedTuple):
 
 
 def read_logic(text: str) -> Logic | None:
-    """The tree of a condition; None if it isn't built as expected."""
+    """The tree of a condition; None if it isn't built as expected.
+
+    A choice (a ? b : c) binds less than && and ||, and a comment or a text with escapes may hold these: such
+    conditions aren't taken apart.
+    """
+    if _OTHERWISE.search(_TEXT.sub("", text)) or "\\" in text or '"""' in text or "'''" in text:
+        return None
     tokens = [match[1] for match in _TOKEN.finditer(text)]
     tree, end = _either(tokens, 0)
     return tree if end == len(tokens) else None

@@ -6,15 +6,18 @@ All words of all concepts are looked for in one pass (Aho-Corasick), whatever th
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import itemgetter
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
 from inference.rules.folding import sound
-from inference.rules.negation import APPARENT, NEGATIONS, is_negated
+from inference.rules.negation import APPARENT, NEGATIONS, REACH_LATIN, is_negated
 from inference.rules.terms import Part, Slot, Term, read_term
 
 __all__ = ["QUESTION", "Concept", "Hit", "Lexicon"]
@@ -33,6 +36,7 @@ ASKING = (
     "(can|could|should|may|will|would|do|does|did|is|are) (i|you|we|it|there|my|this|the)",
 )  # fmt: skip
 _LATIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_end_of = itemgetter(1)
 _SENTENCE_END = re.compile(r"[!?\n。;]|\.(?=\s|$)")
 
 
@@ -235,14 +239,24 @@ class Lexicon:
         if spots:
             self._follow(spots, folded, seen, excluded)
         if negations and apparent:
-            negations = [n for n in negations if not _lies_in(n, apparent)]
+            apart = _Covered(apparent)
+            negations = [n for n in negations if not apart.holds(*n)]
+        negations.sort(key=_end_of)
+        exceptions_of: dict[str, list[tuple[int, int]]] = {}
+        for name, start, end in excluded:
+            exceptions_of.setdefault(name, []).append((start, end))
+        covered = {name: _Covered(spans) for name, spans in exceptions_of.items()}
         hits = []
         for name, start, end in dict.fromkeys(seen):
             if end <= after and name != QUESTION:
                 continue
-            if excluded and any(n == name and s <= start and end <= e for n, s, e in excluded):
+            if name in covered and covered[name].holds(start, end):
                 continue
-            negated = bool(negations) and name != QUESTION and is_negated(folded, start, end, negations)
+            negated = False
+            if negations and name != QUESTION:
+                first = bisect_left(negations, start - REACH_LATIN, key=_end_of)
+                last = bisect_right(negations, start, key=_end_of)
+                negated = is_negated(folded, start, end, negations[first:last])
             hits.append(Hit(name, start, end, negated))
         return hits
 
@@ -282,9 +296,20 @@ class Lexicon:
         return heard
 
 
-def _lies_in(one: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
-    start, end = one
-    return any(begin <= start and end <= stop for begin, stop in others)
+class _Covered:
+    """Whether a span lies inside one of many."""
+
+    __slots__ = ("_reach", "_starts")
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._reach = list(accumulate((end for _, end in ordered), max))
+        """How far any of those that begin here or before goes."""
+
+    def holds(self, start: int, end: int) -> bool:
+        before = bisect_right(self._starts, start)
+        return before > 0 and self._reach[before - 1] >= end
 
 
 def _sounds_of(term: Term) -> list[str]:
@@ -333,9 +358,11 @@ def _next(folded: str, end: int | None, candidates: Sequence[tuple[int, int]], a
     """The end of the first candidate that follows what ended at `end` closely enough."""
     if end is None:
         return None
-    for start, stop in candidates:
-        if start < end:
-            continue
+    # Only those within reach are looked at: a long text of few words would take seconds otherwise.
+    for at in range(bisect_left(candidates, (end, 0)), len(candidates)):
+        start, stop = candidates[at]
+        if start - end > (1 if adjacent else GAP_LATIN):
+            return None
         between = folded[end:start]
         if adjacent:
             if between in ("", " "):

@@ -13,13 +13,14 @@ from pathlib import Path
 from bot.config.source import Document, Where, load_yaml, parse
 from bot.errors import ConfigError, Problem
 from inference.rules.conditions import Condition, ConditionError, Conditions
+from inference.rules.facts import CONCEPTUAL, check_facts, facts_of_context
 from inference.rules.lexicon import Concept, Lexicon
 from inference.rules.schema import ConceptIn, RuleIn, RulesFile, TemplateIn
 from inference.rules.terms import TermError, read_term
 
 __all__ = ["PLACEHOLDERS", "Rule", "RuleSet", "digest_of", "load_rules"]
 
-PLACEHOLDERS = frozenset({"hotline", "reference", "bank", "amount"})
+PLACEHOLDERS = frozenset({"hotline", "reference", "bank"})
 """What a template may fill in."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -34,7 +35,8 @@ class Rule:
     where: str
     """file:line"""
     digest: str
-    """SHA-256 over all of it but its tests: what two people approve."""
+    """SHA-256 over all of it but its tests, and over the conditions and concepts it is built on: what two
+    people approve."""
 
     @property
     def id(self) -> str:
@@ -109,7 +111,7 @@ class _Reader:
         for document, file in self._documents:
             for n, spec in enumerate(file.rules):
                 if self._first(document, ("rules", n, "id"), spec.id, kind="rules") and conditions:
-                    rule = self._rule(document, n, spec, conditions, templates)
+                    rule = self._rule(document, n, spec, conditions, concepts, templates)
                     if rule is not None:
                         rules.append(rule)
         if self._problems or conditions is None:
@@ -142,7 +144,11 @@ class _Reader:
 
     def _check_template(self, document: Document, name: str, template: TemplateIn) -> None:
         for language in ("zh", "en"):
-            for placeholder in _PLACEHOLDER.findall(getattr(template, language)):
+            written = getattr(template, language)
+            if "{" in (rest := _PLACEHOLDER.sub("", written)) or "}" in rest:
+                message = "a { or } stands alone: they belong round the name of what is filled in"
+                self._problem(document, ("templates", name, language), message)
+            for placeholder in _PLACEHOLDER.findall(written):
                 if placeholder not in PLACEHOLDERS:
                     known = ", ".join(f"{{{p}}}" for p in sorted(PLACEHOLDERS))
                     message = f"{{{placeholder}}} can't be filled in; known: {known}"
@@ -171,6 +177,7 @@ class _Reader:
         n: int,
         spec: RuleIn,
         conditions: Conditions,
+        concepts: Mapping[str, ConceptIn],
         templates: Mapping[str, TemplateIn],
     ) -> Rule | None:
         before = len(self._problems)
@@ -190,17 +197,42 @@ class _Reader:
         if spec.status == "active" and spec.effective_to is not None and spec.effective_to < self._today:
             message = f"{spec.id} expired on {spec.effective_to}; retire it or set a new date"
             self._problem(document, ("rules", n, "effective_to"), message)
+        self._check_examples(document, n, spec)
         if len(self._problems) > before:
             return None
         where = f"{document.path}:{document.line(('rules', n))}"
-        digest = digest_of(spec, templates[spec.template])
+        names = frozenset[str]().union(*(condition.names for condition in compiled.values()))
+        spoken = {name.partition(".")[2] for name in names if name.partition(".")[0] in CONCEPTUAL}
+        digest = digest_of(
+            spec,
+            templates[spec.template],
+            conditions.written_out(spec.when, spec.unless),
+            {name: concepts[name] for name in spoken},
+        )
         return Rule(spec, compiled["when"], compiled.get("unless"), where, digest)
+
+    def _check_examples(self, document: Document, n: int, spec: RuleIn) -> None:
+        """A misspelt fact would leave an example that proves nothing."""
+        for kind, examples in (("fire", spec.tests.fire), ("quiet", spec.tests.quiet)):
+            for at, example in enumerate(examples):
+                try:
+                    check_facts(example.facts)
+                    facts_of_context(example.context)
+                except (ValueError, TypeError, AttributeError) as error:
+                    self._problem(document, ("rules", n, "tests", kind, at), f"{spec.id}: {error}")
 
     def _problem(self, document: Document, where: Where, message: str) -> None:
         self._problems.append(document.problem(where, message))
 
 
-def digest_of(spec: RuleIn, template: TemplateIn) -> str:
-    """What is approved when a rule is: everything it does and says."""
-    data = spec.model_dump(mode="json", exclude={"tests", "status"}) | {"says": template.model_dump()}
+def digest_of(
+    spec: RuleIn, template: TemplateIn, shared: Mapping[str, str], concepts: Mapping[str, ConceptIn]
+) -> str:
+    """What is approved when a rule is: everything it does and says, the conditions and words that it is
+    built on included. Without these an approved rule could be emptied by one person."""
+    data = spec.model_dump(mode="json", exclude={"tests", "status"}) | {
+        "says": template.model_dump(),
+        "conditions": dict(shared),
+        "concepts": {name: c.model_dump(mode="json", exclude={"about"}) for name, c in concepts.items()},
+    }
     return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["APPARENT", "NEGATIONS", "is_negated"]
+__all__ = ["APPARENT", "NEGATIONS", "REACH_LATIN", "is_negated"]
 
 REACH_HAN, REACH_LATIN = 7, 26
 """How far a negation reaches, in characters of its own clause."""

@@ -21,6 +21,10 @@ __all__ = ["MOST", "Part", "Slot", "Term", "TermError", "read_term"]
 
 MOST = 20_000
 """Alternatives that one place of a term may have."""
+MOST_TERMS = 2_000
+"""Terms that a written one may stand for, by gaps inside its brackets."""
+DEEPEST = 20
+"""Brackets inside brackets."""
 WRITTEN_OUT = 200
 """Alternatives up to which neighbouring brackets are written out; beyond, each is looked for by itself."""
 _TOKEN = re.compile(r"[()|]|…|\.\.\.|[^()|….]+|\.")
@@ -72,7 +76,9 @@ def read_term(written: str) -> tuple[Term, ...]:
     if rest < len(words):
         raise TermError(f"{written!r}: {_MISMATCH}")
     terms: dict[Term, None] = {}
-    for segments in _gapless(written, sequence):
+    for number, segments in enumerate(_gapless(written, sequence)):
+        if number >= MOST_TERMS:
+            raise TermError(f"{written!r} stands for more than {MOST_TERMS} terms: fewer … inside brackets")
         slots = [slot for segment in segments for slot in _slots(written, segment)]
         if len(slots) == 1:
             slots = [replace(slots[0], optional=False)]
@@ -100,6 +106,8 @@ def _sequence(written: str, words: Sequence[str], at: int, depth: int) -> tuple[
                 raise TermError(f"{written!r}: {_MISMATCH}")
             break
         if word == "(":
+            if depth >= DEEPEST:
+                raise TermError(f"{written!r}: brackets stand inside each other over {DEEPEST} levels")
             alternatives: list[str] = []
             while True:
                 inner, at = _sequence(written, words, at + 1, depth + 1)
@@ -174,10 +182,12 @@ def _slots(written: str, segment: Sequence[Group]) -> list[Slot]:
                     f"{written!r}: {text!r} can't be found: emoji vanish in folding; leave it out"
                 )
             if len(runs) > 1:
+                # Beside a blank, or where the whole begins and ends, a word is a whole one; elsewhere letters
+                # of the neighbouring place may follow at once.
+                begins = n == 0 or text.startswith(" ") or all(t.endswith(" ") for t in runs[n - 1])
+                ends = n == len(runs) - 1 or text.endswith(" ") or all(t.startswith(" ") for t in runs[n + 1])
                 part = replace(
-                    part,
-                    starts_word=part.starts_word and n == 0,
-                    ends_word=part.ends_word and n == len(runs) - 1,
+                    part, starts_word=part.starts_word and begins, ends_word=part.ends_word and ends
                 )
             found[part] = None
             if len(runs) == 1 and len(joined := part.text.replace(" ", "")) >= 8 and " " in part.text:

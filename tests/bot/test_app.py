@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import pytest
@@ -23,6 +24,7 @@ from bot.errors import ConfigError, StoreBusy, StoreError
 from bot.logs import set_up_logs
 from bot.types import Buttons, Sources
 from inference.fake import FakeModel, Script
+from inference.privacy.logs import MaskEvent
 from tests.conftest import eventually
 from tests.counter import write_config
 
@@ -134,6 +136,23 @@ async def test_logs_hold_no_words_of_customers_and_no_secrets(
     assert "turn.done" in logged
     for forbidden in ("elephant", "大象", reply.text[:10], "a secret for the tests"):
         assert forbidden not in logged
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_error_that_quotes_a_customer_is_masked_in_its_traceback(
+    form: Literal["json", "console"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logs(Log(level="debug", format=form), MaskEvent())
+    try:
+        raise ValueError("can't read 我的手机13911027745")
+    except ValueError as error:
+        structlog.get_logger("t").error("turn.failed", exc_info=error)
+        logging.getLogger("t").error("lib failed", exc_info=error)
+    logged = capsys.readouterr().err
+    structlog.reset_defaults()
+    logging.getLogger().handlers.clear()
+    assert logged.count("Traceback") == 2
+    assert "13911027745" not in logged
 
 
 async def test_messages_accepted_before_a_stop_are_answered_after_the_next_start(path: Path) -> None:

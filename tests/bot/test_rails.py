@@ -15,7 +15,7 @@ from bot.rails import Context, chain
 from bot.rails.base import reply
 from bot.rails.choices import choices
 from bot.rails.greet import greet
-from bot.rails.normalise import clean, detect_language, normalise
+from bot.rails.normalise import clean, detect_language, normalise, unread
 from bot.rails.owner import owner
 from bot.store import Outcome, Owner
 from bot.types import Button, Buttons, File, Image, InboundEvent, Location, Sticker, Text, Voice
@@ -37,7 +37,7 @@ class Answers:
 
 async def run(incoming: InboundEvent, **context: object) -> tuple[Outcome, list[Context]]:
     last = Answers()
-    handler = chain((normalise, owner, greet), last)
+    handler = chain((normalise, owner, unread, greet), last)
     return await handler(incoming, Context(CONFIG, **context)), last.asked  # type: ignore[arg-type]
 
 

@@ -262,3 +262,31 @@ def replace_struct(value: Any, **changes: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(value, **changes)
+
+
+async def test_the_beginning_of_a_message_that_is_too_long_is_assessed_all_the_same(desk: Desk) -> None:
+    outcome = await desk.say("对方让我转到安全账户，" + "然后他又说" * 1000)
+    assert kinds(outcome) == ["warning", "notice"]
+    assert "4000" in outcome.messages[1].text
+    assert desk.asked == []
+    [ticket] = (await desk.say("我转了，转到安全账户。" + "然后他又说" * 1000)).tickets
+    assert ticket.severity == "P1"
+
+
+async def test_what_can_t_be_read_is_masked_before_it_is_cut(desk: Desk) -> None:
+    outcome = await desk.say("长" * 190 + CARD + "长" * 5000)
+    assert kinds(outcome) == ["notice"]
+    assert "62220212345" not in outcome.seen
+    assert [secret.value for secret in outcome.secrets] == [CARD]
+
+
+@pytest.mark.parametrize("text", ["长" * 5000, "😀", "", "？？"])
+async def test_staff_are_not_spoken_over_about_what_can_t_be_read(desk: Desk, text: str) -> None:
+    assert kinds(await desk.say(text)) == ["notice"]
+    assert kinds(await desk.say(text, owner=Owner("staff-1", 3))) == []
+
+
+async def test_symbols_between_two_halves_of_a_message_don_t_part_them(desk: Desk) -> None:
+    await desk.say("安全")
+    await desk.say("😀")
+    assert "warning" in kinds(await desk.say("账户"))

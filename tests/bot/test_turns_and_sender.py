@@ -17,11 +17,13 @@ from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused
 from bot.host import CounterHost
 from bot.metrics import Metrics
 from bot.rails.base import Context, reply
+from bot.rails.human import escalation
 from bot.sender import TRIES, Sender
 from bot.store import Outcome, Store
 from bot.turns import CRASHES, Turns
 from bot.types import InboundEvent, Text
 from inference.privacy.masker import TextMasker
+from inference.privacy.masking import Masked
 from tests.conftest import eventually
 from tests.make import NOON
 
@@ -62,7 +64,15 @@ class Bench:
     async def working(self, handler: Callable[..., object] = echo) -> AsyncIterator[Bench]:
         await self.platform.start(self.host)
         turns = Turns(self.store, self.bus, self.live, handler, self.metrics, self.clock, masker=TextMasker())  # type: ignore[arg-type]
-        sender = Sender(self.store, self.bus, {("fake", "test"): self.platform}, self.metrics, self.clock)
+        platforms = {("fake", "test"): self.platform}
+        sender = Sender(
+            self.store,
+            self.bus,
+            platforms,
+            self.metrics,
+            self.clock,
+            mask=lambda t: TextMasker().mask(t).text,
+        )
         tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
         await asyncio.sleep(0)
         yield self
@@ -188,6 +198,97 @@ async def test_a_parked_message_that_is_retried_by_hand_gets_its_real_answer(ben
     assert apology != "re: 1"
     lines = await bench.store.transcript(bench.platform.conversation().key, limit=10)
     assert [line.role for line in lines] == ["customer", "bot", "bot"]
+
+
+async def test_a_message_that_can_t_even_be_masked_is_parked_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = TextMasker.mask
+
+    def broken(masker: TextMasker, text: str) -> Masked:
+        if "poison" in text:
+            raise ValueError("no")
+        return mask(masker, text)
+
+    async def masks(event: InboundEvent, context: Context) -> Outcome:
+        TextMasker().mask(event.text)
+        return await echo(event, context)
+
+    monkeypatch.setattr(TextMasker, "mask", broken)
+    async with bench.working(masks):
+        await bench.platform.say("poison")
+        await bench.platform.say("next")
+        for done in range(1, 5):
+            await bench.recorded(f"inbox WHERE tries = {done}")
+            bench.clock.forward(60)
+        apology, following = await bench.texts(2)
+    assert "抱歉" in apology or "sorry" in apology
+    assert following == "re: next"
+    assert await bench.open_letters() == 1
+
+
+async def test_what_is_kept_in_clear_of_a_parked_message_is_masked_and_the_rest_is_in_the_vault(
+    bench: Bench,
+) -> None:
+    card = "6222021234567890128"
+
+    async def quotes(event: InboundEvent, context: Context) -> Outcome:
+        raise ValueError(f"can't read {event.text}")
+
+    async with bench.working(quotes):
+        await bench.platform.say(f"我的卡号 {card}")
+        for done in range(1, 5):
+            await bench.recorded(f"inbox WHERE tries = {done}")
+            bench.clock.forward(60)
+        await bench.texts(1)
+    [letter] = await bench.store.letters()
+    assert letter.reason.startswith("ValueError: can't read")
+    assert card not in letter.reason
+    [row] = await bench.store.read(lambda c: c.exec_driver_sql("SELECT kind, masked FROM vault").all())
+    assert row.kind == "BANK_CARD"
+    assert card not in row.masked
+
+
+async def test_a_parked_message_that_is_retried_by_hand_reaches_the_right_department(bench: Bench) -> None:
+    broken = True
+
+    async def mended_later(event: InboundEvent, context: Context) -> Outcome:
+        if broken:
+            raise ValueError("not yet")
+        ticket = escalation(
+            event, context, department="fraud_risk", reason="scammed", severity="P1", before="先别再转"
+        )
+        return Outcome(seen=event.text, tickets=(ticket,))
+
+    async with bench.working(mended_later):
+        await bench.platform.say("1")
+        for done in range(1, 5):
+            await bench.recorded(f"inbox WHERE tries = {done}")
+            bench.clock.forward(60)
+        await bench.texts(1)
+        broken = False
+        [letter] = await bench.store.letters()
+        assert await bench.store.retry_letter(letter.id)
+        [told] = await bench.texts(1)
+    assert told.startswith("先别再转")
+    await bench.recorded("tickets WHERE severity = 'P1' AND department = 'fraud_risk'")
+
+
+async def test_what_a_platform_quotes_in_its_refusal_is_masked(bench: Bench) -> None:
+    bench.platform.failures.append(SendRefused("can't send 13911027745"))
+    async with bench.working():
+        await bench.platform.say("hello")
+        await bench.recorded("outbox WHERE status = 'refused'")
+    [row] = await bench.store.read(lambda c: c.exec_driver_sql("SELECT error FROM outbox").all())
+    assert row.error.startswith("SendRefused: can't send")
+    assert "13911027745" not in row.error
+
+
+async def test_all_that_is_said_is_on_the_record_even_where_no_rail_noted_anything(bench: Bench) -> None:
+    async with bench.working():
+        await bench.platform.say("hello")
+        await bench.texts(1)
+    await bench.recorded("audit WHERE kind = 'turn.replied'")
 
 
 async def test_a_platform_that_asks_for_patience_is_asked_again_then_and_only_that_chat_waits(

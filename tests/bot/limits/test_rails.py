@@ -173,3 +173,10 @@ def test_every_reason_has_its_words_in_both_languages() -> None:
     for why in ("denied", "rate", "group_rate", "crowd", "answered", "flood"):
         for language in LANGUAGES:
             assert "000-95501" in say(f"limits.{why}", language, hotline="000-95501")
+
+
+async def test_a_flood_of_stickers_is_not_answered_over_staff() -> None:
+    counter = Counter(TIGHT)
+    for n in range(6):
+        outcome = await counter.say(said("😀", id=f"s{n}"), owner=Owner("staff-1", 1))
+        assert words(outcome) == []

@@ -42,6 +42,15 @@ async def test_a_profile_is_kept_merged_and_sealed(store_url: str, tmp_path: Pat
     assert not _anywhere(tmp_path, b"prescreen")
 
 
+async def test_one_that_was_tampered_with_keeps_nobody_from_an_answer(store_url: str) -> None:
+    store = await Store.open(store_url)
+    await store.change_profile(LEARNT, now=T0)
+    spoil = "UPDATE profiles SET data = substr(data, 1, length(data) - 4) || 'AAAA'"
+    await store.write(lambda c: c.exec_driver_sql(spoil))
+    assert await store.profile(WHO) == Profile()
+    await store.close()
+
+
 async def test_it_is_committed_with_the_turn_or_not_at_all(store_url: str) -> None:
     store = await Store.open(store_url)
     await store.accept(event(), b"{}", queue_limit=9, now=T0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -10,7 +11,8 @@ import pytest
 
 from bot.config.staff import Staff, StaffFile
 from bot.rails.human import HUMAN
-from bot.store import Outcome, Store
+from bot.store import Outcome, Store, audit
+from bot.store.custody import Custody
 from bot.store.tickets import forget
 from bot.tickets.numbers import parse
 from bot.tickets.open import open_ticket
@@ -318,3 +320,30 @@ async def test_many_at_once_get_numbers_of_their_own(store: Store) -> None:
     numbers = sorted(committed.ticket.number for [committed] in done)
     assert [number[11:15] for number in numbers] == [f"{n:04d}" for n in range(1, 21)]
     assert len(await sent(store)) == 40
+
+
+async def test_what_staff_were_told_goes_with_the_customer_and_isn_t_handed_to_them(store: Store) -> None:
+    incoming = event("我的卡丢了，在紫色大象旁边")
+    await turn(store, incoming, draft(incoming))
+    customer, staff = await sent(store)
+    assert isinstance(staff.parts[0], Card)
+    custody, id = Custody(store), incoming.conversation.key
+    found = await custody.find(id)
+    assert (found.conversations, found.groups) == ((id,), ())
+    export = await custody.export(id, by="chen", now=NOW)
+    assert [row["message"]["idempotency_key"] for row in export["sent"]] == [customer.idempotency_key]
+    assert {row["conversation"] for row in export["transcript"]} == {id}
+    await custody.erase(id, by="chen", second="li", now=NOW)
+    assert await store.transcript(staff.conversation.key, limit=10) == []
+    assert await store.released(staff.conversation.key, after=0) == []
+
+
+async def test_what_a_ticket_makes_teller_say_is_on_the_record_as_it_is_sent(store: Store) -> None:
+    incoming = event("我的卡丢了")
+    await turn(store, incoming, draft(incoming))
+    await sent(store)
+    rows = await store.read(lambda c: [(row.kind, json.loads(row.data)) for row in audit.entries(c)])
+    [opened] = [data for kind, data in rows if kind == "ticket.opened"]
+    prints = [[data["message"], data["print"]] for kind, data in rows if kind == "message.sent"]
+    assert opened["messages"] == prints
+    assert len(prints) == 2

@@ -103,3 +103,23 @@ def test_a_bad_case_is_refused_with_its_line(tmp_path: Path) -> None:
     assert [problem.line for problem in refused.value.problems] == [2, 3]
     with pytest.raises(ConfigError):
         load_cases(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tel13911027745", ["13911027745"]),
+        ("x" * 40 + "tel13911027745", []),
+        ("客服电话 021-38784988", []),
+        ("工单13911027745", []),
+        ("请打客服电话，我的电话 021-38784988", ["021-38784988"]),
+    ],
+)
+def test_words_before_a_number_say_whose_it_is(text: str, found: list[str]) -> None:
+    assert [text[span.start : span.end] for span in find(text)] == found
+
+
+def test_a_long_word_before_many_numbers_is_looked_at_once() -> None:
+    """Looking back over it for each of them took a minute."""
+    assert find("a" * 20_000 + " b1" * 5_000) == ()
+    assert find("A" * 20_000) == ()

@@ -91,3 +91,36 @@ def test_arithmetic_is_left_to_cel() -> None:
 def test_what_cel_refuses_never_runs(text: str) -> None:
     with pytest.raises(ConditionError):
         CONDITIONS.compile(text)
+
+
+def test_a_choice_binds_less_than_and() -> None:
+    condition = CONDITIONS.compile("said.a && said.b ? said.a : denied.a && amount.cny > 5")
+    assert condition.holds({"denied.a": True, "amount.cny": 10})
+    assert not condition.holds({"denied.a": True})
+
+
+def test_a_comment_is_no_part_of_a_condition() -> None:
+    assert CONDITIONS.compile("said.a // && said.b\n|| denied.a").holds({"said.a": True})
+
+
+def test_many_ways_to_the_same_condition_are_gone_once() -> None:
+    steps = {f"k{n}": f"is.k{n + 1} || is.k{n + 1}" for n in range(15)}
+    assert Conditions(["a"], {**steps, "k15": "said.a"}).compile("is.k0").holds({"said.a": True})
+
+
+@pytest.mark.parametrize("levels", [25, 2_000])
+def test_conditions_on_too_many_levels_are_refused(levels: int) -> None:
+    steps = {f"k{n}": f"is.k{n + 1} || is.k{n + 1}" for n in range(levels)}
+    with pytest.raises(ConditionError, match="levels"):
+        Conditions(["a"], {**steps, f"k{levels}": "said.a"})
+
+
+@pytest.mark.parametrize("count", [240, 5_000])
+def test_what_is_nested_too_deeply_is_refused(count: int) -> None:
+    with pytest.raises(ConditionError, match="nested too deeply"):
+        CONDITIONS.compile("!" * count + "said.a")
+
+
+def test_what_has_no_answer_for_an_empty_message_is_refused() -> None:
+    with pytest.raises(ConditionError, match="no answer for an empty message"):
+        CONDITIONS.compile("1 / amount.cny > 0 && said.a || 1 / amount.cny > 5")

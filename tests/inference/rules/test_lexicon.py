@@ -134,6 +134,21 @@ def test_many_alternatives_side_by_side_are_looked_for_place_by_place() -> None:
     assert said(lexicon, "aaa 甲 dd") == set()
 
 
+@pytest.mark.parametrize(
+    "written", ["(a…b|c…d|e…f|g…h)" * 8, "(" * 1000 + "a" + ")" * 1000], ids=["gaps", "brackets"]
+)
+def test_terms_without_end_are_refused(written: str) -> None:
+    with pytest.raises(TermError, match="terms|levels"):
+        read_term(written)
+
+
+def test_an_exception_covers_a_word_wherever_it_stands() -> None:
+    lexicon = Lexicon([Concept("code", ("验证码",), ("收验证码的机器", "验证码是什么"))])
+    assert said(lexicon, "收验证码的机器，验证码是什么") == set()
+    assert said(lexicon, "收验证码的机器，验证码给了") == {"code"}
+    assert said(lexicon, "验证码给了，收验证码的机器") == {"code"}
+
+
 def test_an_exception_may_have_a_gap() -> None:
     lexicon = Lexicon([Concept("code", ("验证码",), ("验证码…收不到",))])
     assert said(lexicon, "验证码一直收不到") == set()

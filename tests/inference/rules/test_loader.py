@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import ConfigError, TellerError
 from inference.rules import RuleEngine, approvals, load_rules
+from inference.rules.examples import run_examples
 from inference.rules.live import LiveRules
 from tests.safe import RULES, approve_all, engine_of
 
@@ -32,6 +33,11 @@ def refused(folder: Path, text: str) -> str:
         ("said.safe_account && !said.moved", "'!said.moved'", "true of an empty message"),
         ("template: caution", "template: cation", "no template 'cation'"),
         ("{hotline}。", "{phone}。", "{phone} can't be filled in"),
+        ("{hotline}。", "{amount}。", "{amount} can't be filled in"),
+        ("{hotline}。", "{hotline}}。", "stands alone"),
+        ("fire: [转到安全账户]", "fire: [{text: 转到安全账户, facts: {custmer.age: 70}}]", "'customer.age'?"),
+        ("fire: [转到安全账户]", "fire: [{text: 转到安全账户, facts: {customer.age: x}}]", "a whole number"),
+        ("fire: [转到安全账户]", "fire: [{text: 安全账户, context: {product: {risk: R9}}}]", "is no level"),
         ("action: warn", "action: shout", "'block', 'escalate', 'confirm' or 'warn'"),
         (
             "effective_from: 2020-01-01",
@@ -80,6 +86,14 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert "said.sel" in message
 
 
+def test_an_example_that_cannot_be_evaluated_fails(tmp_path: Path) -> None:
+    text = RULES.replace(
+        "when: said.abroad && amount.usd >= 1000000", "when: said.abroad && amount.usd * 9223372036854775807 > 5"
+    )
+    _, failures = run_examples(engine_of(tmp_path, text).rules, "t.abroad")
+    assert "can't be evaluated" in str(failures[0])
+
+
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"add \*.yaml files"):
         load_rules(tmp_path, today=date(2026, 11, 23))
@@ -103,6 +117,30 @@ def test_it_takes_two_people(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="another one must approve"):
         approvals.read_approvals(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("zh: [安全账户]", "zh: [安全账户, 监管账户]"),
+        ("zh: [安全账户]", "zh: [安全账户]\n    but_not: [安全账户险]"),
+        ("a: said.sell", "a: said.sell && !said.moved"),
+        ("这是骗局", "这没事"),
+    ],
+)
+async def test_what_an_approved_rule_is_built_on_needs_approval_too(
+    tmp_path: Path, was: str, becomes: str
+) -> None:
+    text = RULES.replace("{zh: [安全账户], en: [safe account], sounds: true}", "\n    zh: [安全账户]").replace(
+        "when: said.sell", "when: is.b"
+    ) + "\nconditions:\n  a: said.sell\n  b: is.a\n"
+    assert was in text
+    approve_all(engine_of(tmp_path, text), tmp_path)
+    live = LiveRules(tmp_path, jurisdiction="CN")
+    assert live.unapproved() == []
+    (tmp_path / "rules.yaml").write_text(text.replace(was, becomes), encoding="utf-8")
+    with pytest.raises(ConfigError, match="isn't approved"):
+        await live.reload()
 
 
 async def test_a_running_set_takes_what_is_good_and_approved_and_nothing_else(tmp_path: Path) -> None:
