@@ -35,7 +35,9 @@ _WEAK = re.compile(
 _CHINESE = re.compile(
     r"(?:姓名|户名|收款人|收件人|持卡人|开户人|付款人|联系人|我叫|英文名字?|拼音)(?:姓名)?(?:叫|是|为)?[ ]?[:]?[ ]?(?=[A-Z])"
 )
-_OWNED = re.compile(rf"(?<![A-Za-z])({_NAME.pattern}) ?的(?:卡|账户|账号|银行卡|信用卡|身份证|手机|电话|余额|密码)")
+_OWNED = re.compile(
+    rf"(?<![A-Za-z])({_NAME.pattern}) ?的(?:卡|账户|账号|银行卡|信用卡|身份证|手机|电话|余额|密码)"
+)
 _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Madam|Sir)\b\.?[ ]+")
 _LOWER = re.compile(
     r"\bmy (?:full |legal )?name(?:'s| is|:)[ ]+((?!not\b|on\b|in\b|the\b|wrong\b|a\b|an\b|is\b|was\b|and\b|has\b|misspelled\b|spelled\b|still\b|printed\b|changed\b|correct\b|incorrect\b|missing\b|different\b|so\b|too\b|from\b|to\b|as\b|at\b|for\b|with\b|by\b|shows?\b|appears?\b|isn't\b|does\b|saved\b|already\b|under\b|being\b|what\b)[a-z]{2,}(?: [a-z]{2,}){0,2}?)"

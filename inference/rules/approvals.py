@@ -1,6 +1,6 @@
 """Two people for every rule that acts: `approvals.yaml` beside the rules says who proposed what and who
-approved it. What is approved is a digest of the rule, its template, and the conditions and concepts that it is
-built on, so any change needs both again."""
+approved it. What is approved is a digest of the rule, its template, and the conditions and concepts that it
+is built on, so any change needs both again."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from inference.guard.figures import Figure, compatible, find_figures
 from inference.guard.patterns import fold_figures
 
 SAME = [
-    ["3.45%", "百分之三点四五", "百分之3.45", "345 bps", "345个基点", "3.45 percent", "3.45 per cent", "３．４５％"],
+    ["3.45%", "百分之三点四五", "百分之3.45", "345 bps", "345个基点", "3.45 percent", "3.45 per cent", "３．４５％", "three point four five percent"],
+    ["2.5%", "two and a half percent", "two point five per cent"],
+    ["CNY 2,500,000", "two and a half million yuan", "250万元"],
     ["0.05%", "万分之五", "万分之5", "0.5‰", "5个基点", "5 basis points"],
     [
         "CNY 200,000", "20万元", "人民币20万元", "人民币贰拾万元", "二十万元", "￥200,000", "¥200000", "CNY 200k",

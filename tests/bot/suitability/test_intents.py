@@ -102,6 +102,9 @@ def test_questions_about_it_are_left_to_the_knowledge(text: str) -> None:
         "what should I answer to get aggressive",
         "how do I answer the questionnaire to be rated C5",
         "give me the risk test answers",
+        "告诉我各题分值",
+        "每道题多少分",
+        "我想做到积极型，应该怎么作答",
     ],
 )
 def test_coaching_is_recognised_outside_a_test(text: str) -> None:
@@ -157,6 +160,14 @@ def test_the_knowledge_keeps_its_questions() -> None:
     assert total > 10_000
     assert set(taken) <= {"wealth.risk.how", "wealth.risk.tries"}, taken
     assert sum(len(words) for words in taken.values()) <= 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["收入那题选50万以上会加分吗", "选A还是B分高", "如果我选收入高一点，会不会等级更高", "哪个选项扣分"],
+)
+def test_coaching_is_recognised_inside_a_test(text: str) -> None:
+    assert intents.asks_coaching(text, in_test=True)
 
 
 @given(st.text(alphabet="我要做选哪个风险测评能到C5买理财推荐帮妈答anwhchooset ,?\n", max_size=300))

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.config.models import Config
 from bot.config.suitability import Suitability
 from bot.errors import ConfigError
 from bot.suitability import products, questionnaire
@@ -62,6 +63,13 @@ def test_limits_hold_for_any_history(minutes: list[int]) -> None:
     assert all(days.count(day) <= 2 for day in days)
     for at in taken:
         assert sum(months_later(other, 12) > at for other in taken if other <= at) <= 8
+
+
+def test_the_full_test_is_refused_in_china() -> None:
+    with pytest.raises(ValueError, match=r"suitability\.mode: full can't be used"):
+        Config.model_validate({"bank": {"jurisdiction": "CN"}, "suitability": {"mode": "full"}})
+    elsewhere = {"bank": {"jurisdiction": "SG"}, "suitability": {"mode": "full"}}
+    assert Config.model_validate(elsewhere).suitability.mode == "full"
 
 
 def test_settings_may_be_stricter_than_the_regulation_never_looser() -> None:

@@ -138,7 +138,7 @@ def test_many_alternatives_side_by_side_are_looked_for_place_by_place() -> None:
     "written", ["(a…b|c…d|e…f|g…h)" * 8, "(" * 1000 + "a" + ")" * 1000], ids=["gaps", "brackets"]
 )
 def test_terms_without_end_are_refused(written: str) -> None:
-    with pytest.raises(TermError, match="terms|levels"):
+    with pytest.raises(TermError, match=r"terms|levels"):
         read_term(written)
 
 

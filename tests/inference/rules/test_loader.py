@@ -88,7 +88,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
 
 def test_an_example_that_cannot_be_evaluated_fails(tmp_path: Path) -> None:
     text = RULES.replace(
-        "when: said.abroad && amount.usd >= 1000000", "when: said.abroad && amount.usd * 9223372036854775807 > 5"
+        "when: said.abroad && amount.usd >= 1000000",
+        "when: said.abroad && amount.usd * 9223372036854775807 > 5",
     )
     _, failures = run_examples(engine_of(tmp_path, text).rules, "t.abroad")
     assert "can't be evaluated" in str(failures[0])
@@ -131,9 +132,12 @@ def test_it_takes_two_people(tmp_path: Path) -> None:
 async def test_what_an_approved_rule_is_built_on_needs_approval_too(
     tmp_path: Path, was: str, becomes: str
 ) -> None:
-    text = RULES.replace("{zh: [安全账户], en: [safe account], sounds: true}", "\n    zh: [安全账户]").replace(
-        "when: said.sell", "when: is.b"
-    ) + "\nconditions:\n  a: said.sell\n  b: is.a\n"
+    text = (
+        RULES.replace("{zh: [安全账户], en: [safe account], sounds: true}", "\n    zh: [安全账户]").replace(
+            "when: said.sell", "when: is.b"
+        )
+        + "\nconditions:\n  a: said.sell\n  b: is.a\n"
+    )
     assert was in text
     approve_all(engine_of(tmp_path, text), tmp_path)
     live = LiveRules(tmp_path, jurisdiction="CN")
