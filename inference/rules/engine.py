@@ -68,6 +68,7 @@ class RuleEngine:
             and (jurisdiction in rule.spec.jurisdiction or "ALL" in rule.spec.jurisdiction)
         ]
         self._shadow = [not self._is_live(rule) for rule in self._rules]
+        self._named = {rule.id: _concepts_of(rule) for rule in self._rules}
         recalled = set()
         for number, rule in enumerate(self._rules):
             names = set(rule.condition.names)
@@ -212,7 +213,7 @@ class RuleEngine:
                 rule.spec.action,
                 rule.spec.reason,
                 rule.spec.template,
-                spans.of(rule),
+                spans.of(self._named[rule.id]),
             )
             for rule in live
         )
@@ -277,21 +278,29 @@ class _Spans:
     """Where in the message as it was written the words stand that fired a rule."""
 
     def __init__(self, text: str, tail: int, hits: Sequence[Hit]) -> None:
-        self._text, self._tail, self._hits = text[:_RAW_LIMIT], tail, hits
+        self._text, self._tail = text[:_RAW_LIMIT], tail
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for hit in hits:
+            if not hit.negated:
+                self._places.setdefault(hit.concept, []).append((hit.start, hit.end))
         self._origins: list[int] | None = None
 
-    def of(self, rule: Rule) -> tuple[tuple[int, int], ...]:
-        named = {
-            name.split(".", 1)[1] for name in rule.condition.names if name.startswith(("said.", "recently."))
-        }
-        found = [hit for hit in self._hits if hit.concept in named and not hit.negated]
+    def of(self, concepts: Iterable[str]) -> tuple[tuple[int, int], ...]:
+        """For concepts that a rule names, without those of an earlier message."""
+        found = [place for concept in concepts for place in self._places.get(concept, ())]
         if not found:
             return ()
         if self._origins is None:
             self._origins = trace(self._text)[1]
-        spans = set()
-        for hit in found:
-            start, end = max(0, hit.start - self._tail), hit.end - self._tail
-            if 0 < end <= len(self._origins):
-                spans.add((self._origins[start], self._origins[end - 1] + 1))
+        origins, spans = self._origins, set()
+        for begin, stop in found:
+            start, end = max(0, begin - self._tail), stop - self._tail
+            if 0 < end <= len(origins):
+                spans.add((origins[start], origins[end - 1] + 1))
         return tuple(sorted(spans))
+
+
+def _concepts_of(rule: Rule) -> tuple[str, ...]:
+    """What a rule's condition needs to be said."""
+    kinds = ("said.", "recently.")
+    return tuple({name.split(".", 1)[1] for name in rule.condition.names if name.startswith(kinds)})

@@ -22,8 +22,6 @@ from inference.rules.terms import Part, Slot, Term, read_term
 
 __all__ = ["QUESTION", "Concept", "Hit", "Lexicon"]
 
-EXCEPT = "-"
-"""Stands before a concept's name where a term of several places excludes it."""
 GAP_HAN, GAP_LATIN = 16, 48
 """Characters that may lie between the parts of a term."""
 LEAST_SOUNDS = 3
@@ -75,6 +73,8 @@ class Chain(NamedTuple):
 
     concept: str
     places: tuple[Place, ...]
+    excepts: bool
+    """Whether it says where its concept isn't meant."""
 
 
 Spots = dict[int, list[tuple[int, int]]]
@@ -118,10 +118,14 @@ class Lexicon:
         self._numbers: dict[Part, int] = {}
         self._places: dict[Slot, Place] = {}
         self._chains: list[Chain] = []
+        self._excepted: set[str] = set()
+        """Concepts that have exceptions."""
         sounds: dict[str, set[str]] = defaultdict(set)
         self.names: list[str] = []
         for concept in concepts:
             self.names.append(concept.name)
+            if concept.exceptions:
+                self._excepted.add(concept.name)
             for written in concept.words:
                 for term in read_term(written):
                     self._add(concept.name, term)
@@ -132,7 +136,7 @@ class Lexicon:
                     for part in term.slots[0].parts if len(term.slots) == 1 else ():
                         self._want(part).exceptions.append(concept.name)
                     if len(term.slots) > 1:
-                        self._add(EXCEPT + concept.name, term)
+                        self._add(concept.name, term, excepts=True)
         for written in ASKING:
             for term in read_term(written):
                 self._add(QUESTION, term)
@@ -183,7 +187,7 @@ class Lexicon:
             wanted = self._wanted[part] = _Wanted(part)
         return wanted
 
-    def _add(self, concept: str, term: Term) -> None:
+    def _add(self, concept: str, term: Term, *, excepts: bool = False) -> None:
         if len(term.slots) == 1:
             for part in term.slots[0].parts:
                 names = self._want(part).concepts
@@ -195,7 +199,7 @@ class Lexicon:
             for part in slot.parts:
                 places = self._want(part).places
                 places[at] = places.get(at, 0) | bit
-        self._chains.append(Chain(concept, tuple(self._place(slot) for slot in term.slots)))
+        self._chains.append(Chain(concept, tuple(self._place(slot) for slot in term.slots), excepts))
 
     def _place(self, slot: Slot) -> Place:
         place = self._places.get(slot)
@@ -237,7 +241,8 @@ class Lexicon:
                 elif negation:
                     apparent.append((start, end))
         if spots:
-            self._follow(spots, folded, seen, excluded)
+            # Where nothing is negated, one place is as good as several.
+            self._follow(spots, folded, seen, excluded, once=not negations and not after)
         if negations and apparent:
             apart = _Covered(apparent)
             negations = [n for n in negations if not apart.holds(*n)]
@@ -266,8 +271,14 @@ class Lexicon:
         folded: str,
         seen: list[tuple[str, int, int]],
         excluded: list[tuple[str, int, int]],
+        *,
+        once: bool,
     ) -> None:
-        """Add the chains whose places are all in the text, near each other and in their order."""
+        """Add the chains whose places are all in the text, near each other and in their order.
+
+        Args:
+            once: whether a concept that has been found needn't be looked for any more.
+        """
         present = self._free.copy()
         for number in spots:
             for at, chains in self._bits[number]:
@@ -276,15 +287,23 @@ class Lexicon:
         for chains in present:
             complete &= chains
         where: dict[Place, list[tuple[int, int]]] = {}
+        named = {name for name, _, _ in seen}
+        known = named - self._excepted if once else set()
         while complete:
             lowest = complete & -complete
             complete ^= lowest
-            concept, places = self._chains[lowest.bit_length() - 1]
-            for start, end in _chained(folded, spots, places, where):
-                if concept.startswith(EXCEPT):
-                    excluded.append((concept.removeprefix(EXCEPT), start, end))
-                else:
-                    seen.append((concept, start, end))
+            concept, places, excepts = self._chains[lowest.bit_length() - 1]
+            if excepts:
+                if concept in named:
+                    spans = _chained(folded, spots, places, where, longest=True)
+                    excluded += [(concept, *span) for span in spans]
+            elif concept not in known:
+                found = _chained(folded, spots, places, where)
+                if found:
+                    seen += [(concept, *span) for span in found]
+                    named.add(concept)
+                    if once and concept not in self._excepted:
+                        known.add(concept)
 
     def hear(self, folded: str) -> set[str]:
         """Concepts of a folded text by its sound alone."""
@@ -321,37 +340,58 @@ def _sounds_of(term: Term) -> list[str]:
 
 
 def _chained(
-    folded: str, spots: Spots, places: Sequence[Place], where: dict[Place, list[tuple[int, int]]]
+    folded: str,
+    spots: Spots,
+    places: Sequence[Place],
+    where: dict[Place, list[tuple[int, int]]],
+    *,
+    longest: bool = False,
 ) -> list[tuple[int, int]]:
     """Where places follow each other closely enough, inside one sentence: (start, end) of the whole.
 
     Args:
         where: where the words of places stand that were asked for before; added to.
+        longest: of words that begin at the same character, take the longest for the last place.
     """
     standing = []
     for place in places:
-        if place not in where:
-            where[place] = sorted(spot for number in place.words & spots.keys() for spot in spots[number])
-        standing.append(where[place])
+        stands = where.get(place)
+        if stands is None:
+            stands = []
+            for number in place.words & spots.keys():
+                stands += spots[number]
+            if len(stands) > 1:
+                stands.sort()
+            where[place] = stands
+        standing.append(stands)
     first = standing[0]
     if not first:
         return []
-    for place, candidates in zip(places[1:], standing[1:], strict=True):
-        if not place.optional and candidates[-1][0] < first[0][1]:
+    for at in range(1, len(places)):
+        if not places[at].optional and standing[at][-1][0] < first[0][1]:
             return []
     found = []
     for start, end in first:
         reached: int | None = end
-        for place, candidates in zip(places[1:], standing[1:], strict=True):
-            following = _next(folded, reached, candidates, place.adjacent)
-            if following is None and place.optional:
+        for at in range(1, len(places)):
+            following = _next(folded, reached, standing[at], places[at].adjacent)
+            if following is None and places[at].optional:
                 continue
             reached = following
             if reached is None:
                 break
         if reached is not None:
             found.append((start, reached))
+    if longest:
+        last = standing[-1]
+        found = [(start, _longest(last, end)) for start, end in found]
     return found
+
+
+def _longest(candidates: Sequence[tuple[int, int]], end: int) -> int:
+    """The end of the longest candidate that begins where one that ends at `end` does."""
+    starts = {start for start, stop in candidates if stop == end}
+    return max((stop for start, stop in candidates if start in starts), default=end)
 
 
 def _next(folded: str, end: int | None, candidates: Sequence[tuple[int, int]], adjacent: bool) -> int | None:
