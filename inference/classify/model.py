@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from opencc import OpenCC
 
 from inference.retrieval.adapter import AdaptedEncoder
+from inference.retrieval.text import fold
 
-__all__ = ["ADAPTER", "SCALE", "TextClassifier"]
+__all__ = ["ADAPTER", "SCALE", "TextClassifier", "folded"]
 
 Shares = NDArray[np.float32]
 
@@ -27,12 +30,23 @@ SCALE = 20.0
 """What the encoder's unit vectors are multiplied by before the head."""
 
 
+@cache
+def _simplifier() -> OpenCC:
+    return OpenCC("t2s")
+
+
+def folded(text: str) -> str:
+    """A text as classifiers read it: NFKC, Simplified, lower case, single spaces."""
+    return fold(text, _simplifier())
+
+
 class TextClassifier:
     """Probabilities of labels. Releases the GIL while it computes; one caller at a time.
 
     Args:
         arrays: `labels` (n,), `weights` (dimension, n), `bias` (n,), `temperature` (), and the encoder's
-            adapter under names that begin with `ADAPTER`.
+            adapter under names that begin with `ADAPTER`; `other` (): the label of what is none of them, and
+            `other_below` (): the probability below which the likeliest label counts as that.
         name: names weights and version, for records.
     """
 
@@ -42,6 +56,8 @@ class TextClassifier:
         self._weights = arrays["weights"].astype(np.float32)
         self._bias = arrays["bias"].astype(np.float32)
         self._temperature = float(arrays["temperature"])
+        self.other = str(arrays["other"]) if "other" in arrays else ""
+        self._other_below = float(arrays["other_below"]) if "other_below" in arrays else 0.0
         adapter = {
             key.removeprefix(ADAPTER): array for key, array in arrays.items() if key.startswith(ADAPTER)
         }
@@ -59,8 +75,17 @@ class TextClassifier:
 
     def probabilities(self, texts: Sequence[str]) -> Shares:
         """Shape (texts, labels), rows sum to 1."""
-        vectors = self._encoder.encode(texts, "query") * np.float32(SCALE)
+        vectors = self._encoder.encode([folded(text) for text in texts], "query") * np.float32(SCALE)
         logits = (vectors @ self._weights + self._bias) / np.float32(self._temperature)
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares: Shares = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
         return shares
+
+    def classify(self, texts: Sequence[str]) -> list[str]:
+        """The likeliest label of each text, or `other` where none is likely enough."""
+        if not texts:
+            return []
+        shares = self.probabilities(texts)
+        likeliest = shares.argmax(axis=1)
+        sure = shares.max(axis=1) >= self._other_below
+        return [self.labels[n] if known else self.other for n, known in zip(likeliest, sure, strict=True)]

@@ -23,7 +23,14 @@ from inference.retrieval.adapter import packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.retrieval.knowledge import load_knowledge
 from inference.rules.attention import KINDS, Thresholds, prepared
-from inference.training.finetune import FineTuned, Settings, best_temperature, fine_tune, retrieval_adapter
+from inference.training.finetune import (
+    FineTuned,
+    Settings,
+    best_temperature,
+    fine_tune,
+    retrieval_adapter,
+    softmax,
+)
 
 Shares = NDArray[np.float32]
 DATA = Path(__file__).parent / "data" / "risk"
@@ -173,12 +180,6 @@ def main() -> None:
     print(json.dumps(report), flush=True)  # noqa: T201
     if not options.quick:
         save(train(np.ones(len(cases), bool)))
-
-
-def softmax(logits: Shares) -> Shares:
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Shares = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
 
 
 if __name__ == "__main__":
