@@ -42,6 +42,7 @@ from bot.types import InboundEvent
 
 if TYPE_CHECKING:
     from inference.client import WorkerSupervisor
+    from inference.remote import RemoteGenerator
     from inference.retrieval.retriever import KnowledgeRetriever
     from inference.rules.live import LiveRules
 
@@ -53,6 +54,7 @@ __all__ = [
     "Rooms",
     "make_guard",
     "make_masker",
+    "make_remote",
     "make_retriever",
     "make_rules",
     "make_safeguards",
@@ -158,8 +160,10 @@ def make_safeguards(
     )
 
 
-def make_worker(live: LiveConfig) -> WorkerSupervisor:
-    """The supervisor of an inference worker; not started yet."""
+def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
+    """The supervisor of an inference worker, or a model elsewhere; not started yet."""
+    if live.config.inference.remote.url:
+        return make_remote(live)
     from inference.client import WorkerSupervisor
     from inference.generator.options import EngineOptions, WorkerOptions
 
@@ -175,8 +179,28 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor:
     )
 
 
+def make_remote(live: LiveConfig) -> RemoteGenerator:
+    """The model on the configured server."""
+    from inference.remote import RemoteGenerator, RemoteOptions
+
+    settings = live.config.inference.remote
+    return RemoteGenerator(
+        RemoteOptions(
+            url=settings.url,
+            model=settings.model,
+            connect=settings.connect_s,
+            first_token=settings.first_token_s,
+            max_concurrent=settings.max_concurrent,
+            queue=live.config.inference.max_waiting,
+            retries=settings.retries,
+            temperature=settings.temperature,
+        ),
+        settings.api_key.get_secret_value() if settings.api_key is not None else "",
+    )
+
+
 @asynccontextmanager
-async def own_worker(live: LiveConfig, patience: float) -> AsyncIterator[WorkerSupervisor]:
+async def own_worker(live: LiveConfig, patience: float) -> AsyncIterator[WorkerSupervisor | RemoteGenerator]:
     """A worker of the caller's own, ready. Raises InferenceUnavailable after `patience` seconds."""
     worker = make_worker(live)
     worker.start()
@@ -260,6 +284,7 @@ class App:
                 rooms.clock,
                 lease_s=config.turns.lease_s,
                 mask=lambda text: masker.mask(text).text,
+                fallback=lambda: live.current.staff.default_channel,
             )
             self._work(stack, sender.run(), "sender", lambda: sender.stop(grace))
         rules, wealth = rooms.rules, None
@@ -270,6 +295,8 @@ class App:
                 retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id, load
             )
             rules = self.health.rules = rules or make_rules(live)
+            if unapproved := self.health.unapproved():
+                log.error("rules.unapproved", rules=unapproved, note="they don't act; run `teller check`")
             wealth = self.health.wealth = make_wealth(live)
             safe = make_safeguards(live, self.metrics, rooms.clock, rules, retriever)
             turns = Turns(

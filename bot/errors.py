@@ -57,9 +57,12 @@ class Problem:
     line: int
     """1-based; 0 where the whole file is meant."""
     message: str
+    excerpt: str = ""
+    """The line with a ^ under the place; empty where it can't be, or mustn't be, shown."""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.message}" + (f"\n{self.excerpt}" if self.excerpt else "")
 
 
 class ConfigError(TellerError):

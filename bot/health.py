@@ -84,8 +84,11 @@ class Health:
             generating = self.generator is not None and self.generator.ready
             report["answers"] = "generated" if generating else "verbatim"
         if self.rules is not None:
-            shadow: list[str] = getattr(self.rules, "unapproved", list)()
-            report["rules"] = {"version": self.rules.version, "error": self.rules_error, "unapproved": shadow}
+            report["rules"] = {
+                "version": self.rules.version,
+                "error": self.rules_error,
+                "unapproved": self.unapproved(),
+            }
         if self.wealth is not None:
             report["suitability"] = {"error": self.wealth.error}
         if self.load is not None:
@@ -95,6 +98,11 @@ class Health:
         elif not loaded.config.inference.enabled:
             report["inference"] = {"state": "off"}
         return ready, report
+
+    def unapproved(self) -> list[str]:
+        """Rules that should act and don't, since two people haven't approved them as they are."""
+        found: list[str] = getattr(self.rules, "unapproved", list)()
+        return found
 
     async def _state_of(self, adapter: AdapterHealth) -> dict[str, Any]:
         reason = self.not_started.get(label_of(adapter))
@@ -123,6 +131,7 @@ class Health:
                     self.load.measure(depths.inbox, inference=self._inference_queue())
             except Exception as error:  # a gauge must never end the counter
                 self._metrics.errors.labels("measure", type(error).__name__).inc()
+            self._metrics.rules_unapproved.set(len(self.unapproved()))
             generating = self.generator is not None and self.generator.ready
             self._metrics.inference_up.set(1 if generating else 0)
             if self.supervisor is not None:

@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,9 +20,10 @@ from bot.errors import QueueFull, StoreBusy
 from bot.limits.files import Unsafe, examine
 from bot.metrics import Metrics
 from bot.ports import Clock, Ids, Masker
+from bot.rails.normalise import SAY
 from bot.store import Store, StoredFile
 from bot.turns import TURNS
-from bot.types import Conversation, InboundEvent, OutboundMessage, Part, Text
+from bot.types import Conversation, File, Image, InboundEvent, Location, OutboundMessage, Part, Text
 
 __all__ = ["CounterHost", "StoredNotes"]
 
@@ -31,6 +33,12 @@ log = structlog.get_logger(__name__)
 LONGEST_KEY = 240
 _LONG = 4000
 """Characters from which a text is scrubbed off the event loop."""
+_KEPT = 3
+"""Of a text so many times `limits.message_chars` are kept: half as much again as is ever read."""
+_BEYOND = 200
+"""Characters behind what is kept that are looked at too: a code may stand across the edge."""
+_NAME = 400
+"""Characters that are kept of a file's name or a place's label."""
 
 
 def _named(key: str) -> str:
@@ -63,6 +71,15 @@ class StoredNotes:
 
     def _until(self, ttl_s: float | None) -> float | None:
         return None if ttl_s is None else self._seconds() + ttl_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Scrubbed:
+    text: str
+    hidden: frozenset[str]
+    """Kinds of secrets that were taken out."""
+    dropped: int
+    """Characters that were left away at the end."""
 
 
 class CounterHost:
@@ -109,23 +126,53 @@ class CounterHost:
 
     async def _without_secrets(self, event: InboundEvent, raw: bytes) -> tuple[InboundEvent, bytes]:
         """One-time codes, PINs, CVVs and passwords are never stored, not even sealed. A payload that
-        held one isn't kept at all."""
+        held one isn't kept at all. What is far longer than can be read loses its end, and its payload too."""
+        longest = left = self._live.config.limits.message_chars * _KEPT
         parts: list[Part] = []
         hidden: frozenset[str] = frozenset()
+        dropped = 0
+        value = event.value
         for part in event.parts:
-            if isinstance(part, Text):
-                if len(part.text) > _LONG:
-                    scrubbed = await asyncio.to_thread(self._masker.scrub, part.text)
-                else:
-                    scrubbed = self._masker.scrub(part.text)
-                if scrubbed.kinds:
-                    hidden |= scrubbed.kinds
-                    parts.append(Text(scrubbed.text))
+            match part:
+                case Text(text):
+                    kept = await self._scrubbed(text, left)
+                    left -= len(kept.text)
+                    dropped += kept.dropped
+                    if kept.text or not text:
+                        parts.append(Text(kept.text))
+                case Image() | File():
+                    kept = await self._scrubbed(part.name, _NAME)
+                    parts.append(msgspec.structs.replace(part, name=kept.text))
+                case Location():
+                    kept = await self._scrubbed(part.label, _NAME)
+                    parts.append(msgspec.structs.replace(part, label=kept.text))
+                case _:
+                    parts.append(part)
                     continue
-            parts.append(part)
-        if not hidden:
-            return event, raw
-        return msgspec.structs.replace(event, parts=tuple(parts), hidden=tuple(sorted(hidden))), b""
+            hidden |= kept.hidden
+            raw = b"" if kept.dropped else raw
+        if value.startswith(SAY):
+            kept = await self._scrubbed(value.removeprefix(SAY), longest)
+            value, dropped, hidden = SAY + kept.text, dropped + kept.dropped, hidden | kept.hidden
+        if hidden or dropped:
+            raw = b""
+        return msgspec.structs.replace(
+            event, parts=tuple(parts), value=value, hidden=tuple(sorted(hidden)), dropped=dropped
+        ), raw
+
+    async def _scrubbed(self, text: str, longest: int) -> _Scrubbed:
+        """The beginning of a text, without secrets."""
+        if longest <= 0:
+            return _Scrubbed("", frozenset(), len(text))
+        read = text[: longest + _BEYOND]
+        if len(read) > _LONG:
+            clean = await asyncio.to_thread(self._masker.scrub, read)
+        else:
+            clean = self._masker.scrub(read)
+        if len(text) <= longest:
+            return _Scrubbed(clean.text, clean.kinds, 0)
+        kept = clean.text[:longest]
+        return _Scrubbed(kept, clean.kinds, max(1, len(text) - len(kept)))
 
     async def transcript(self, conversation: Conversation, *, limit: int = 100) -> list[Line]:
         rows = await self._store.transcript(conversation.key, limit=limit)

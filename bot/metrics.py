@@ -50,10 +50,16 @@ class Metrics:
         self.tickets_unposted = counter(
             "tickets_unposted", "Tickets no staff channel was told of", "department"
         )
+        self.staff_untold = counter(
+            "staff_untold", "Posts to staff that weren't delivered, by where they went instead", "instead"
+        )
         self.config = gauge("config_info", "1 for the active configuration version", "version")
         self.admissions = counter("admissions", "Events: admitted, or why they aren't answered", "decision")
         self.campaigns = counter("campaigns", "Texts that came from many senders")
         self.rules = counter("risk_assessments", "Messages assessed by the risk rules, by outcome", "outcome")
+        self.rules_unapproved = gauge(
+            "rules_unapproved", "Rules that should act and don't, for want of a second person's approval"
+        )
         self.attachments_refused = counter("attachments_refused", "Files not taken, by why", "reason")
         self.load = gauge("load_level", "0 to 3: what is left out for now (docs/limits.md)")
         self.shed = counter("shed", "Work left out under load", "work")

@@ -150,6 +150,7 @@ class RiskRules(Protocol):
         pasted: Iterable[str],
         memory: Mapping[str, Any],
         now: datetime,
+        kept: str | None = None,
     ) -> Assessment:
         """What a message calls for.
 
@@ -157,6 +158,7 @@ class RiskRules(Protocol):
             facts: what is known beside its words (`inference.rules.facts`).
             pasted: kinds of personal data in it.
             memory: the conversation's last `Assessment.memory`.
+            kept: the text as its end may be remembered, personal data masked; by default `text`.
         """
         ...
 

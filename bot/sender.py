@@ -23,6 +23,7 @@ from bot.metrics import Metrics
 from bot.pool import POLL_S, Pool
 from bot.ports import Clock
 from bot.store import Dispatch, Store
+from bot.tickets.notice import instead, is_for_staff
 from bot.turns import DRAFTS, SENDS
 from bot.types import Conversation, Delivery, Draft, Language, OutboundMessage, decode
 
@@ -58,7 +59,8 @@ class Sender:
     """The sender of one process, for the (platform, account)s it has.
 
     Each platform has `concurrency` places of its own: one that hangs holds up no other. `mask` is for what
-    platforms say of errors: it is kept in clear, and may quote the message.
+    platforms say of errors: it is kept in clear, and may quote the message. `fallback` is where staff are
+    told of a ticket when their department's own channel can't be reached.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class Sender:
         concurrency: int = 64,
         lease_s: float = 30.0,
         mask: Callable[[str], str] = str,
+        fallback: Callable[[], Conversation | None] = lambda: None,
     ) -> None:
         self._mask = mask
+        self._fallback = fallback
         self._store = store
         self._bus = bus
         self._platforms = platforms
@@ -198,9 +202,9 @@ class Sender:
             # The platform asked for patience with this chat: that is no failed try of ours.
             at = self.now() + error.retry_after
             await self._store.send_later(dispatch, reason, at=at, failed=False)
-        elif isinstance(error, SendRefused):
+        elif isinstance(error, SendRefused) and not is_for_staff(message):
             await self._store.refused(dispatch, reason, now=self.now())
-        elif dispatch.failures + 1 >= TRIES or doubtful:
+        elif isinstance(error, SendRefused) or dispatch.failures + 1 >= TRIES or doubtful:
             await self._give_up(dispatch, reason)
         else:
             if not isinstance(error, SendError | StoreBusy):
@@ -210,9 +214,18 @@ class Sender:
             await self._store.send_later(dispatch, reason, at=at, failed=True)
 
     async def _give_up(self, dispatch: Dispatch, reason: str) -> None:
-        await self._store.give_up_send(dispatch, reason, now=self.now())
-        self._metrics.sends.labels(dispatch.message.conversation.platform, "given_up").inc()
+        message = dispatch.message
+        other = instead(message, self._fallback()) if is_for_staff(message) else None
+        await self._store.give_up_send(dispatch, reason, now=self.now(), instead=other)
+        self._metrics.sends.labels(message.conversation.platform, "given_up").inc()
         self._metrics.dead_letters.labels("message").inc()
+        if is_for_staff(message):
+            # A customer was promised that somebody comes, and nobody knows of it yet.
+            place, told = message.conversation.platform, "none" if other is None else "default"
+            self._metrics.staff_untold.labels(told).inc()
+            log.error("staff.not_told", platform=place, outbox=dispatch.id, instead=told, reason=reason)
+        if other is not None:
+            await self._bus.publish(SENDS, other.conversation.key)
 
 
 def _is_of(platform: str, key: str) -> bool:

@@ -155,7 +155,9 @@ class InboundEvent(Plain, frozen=True):
     in_reply_to: str = ""
     raw_ref: str = ""
     hidden: tuple[str, ...] = ()
-    """Kinds of secrets (OTP, PIN, CVV, PASSWORD) that were taken out of the text before it was stored."""
+    """Kinds of secrets (OTP, PIN, CVV, PASSWORD) that were taken out before it was stored."""
+    dropped: int = 0
+    """Characters at the end of the text that were not stored: it was far longer than what is read."""
 
     @property
     def platform(self) -> str:

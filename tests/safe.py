@@ -100,7 +100,7 @@ def engine_of(folder: Path, text: str = RULES, **options: object) -> RuleEngine:
 
 def approve_all(engine: RuleEngine, folder: Path) -> None:
     """Have two people approve an engine's rules."""
-    rules, now = list(engine.rules.rules), datetime(2026, 11, 23, tzinfo=UTC)
+    rules, now = engine.rules.to_approve(), datetime(2026, 11, 23, tzinfo=UTC)
     approvals.propose(folder, rules, "lin", now)
     approvals.approve(folder, rules, "mo", now)
 

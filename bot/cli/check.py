@@ -68,16 +68,27 @@ def check(config: ConfigOption = DEFAULT_CONFIG, online: Online = False) -> None
 def _check_rules(live: LiveConfig) -> RuleSet:
     """The rules can be used, and what acts is approved. Raises ConfigError."""
     from inference.rules import RuleEngine, load_rules
-    from inference.rules.approvals import approved_digests
+    from inference.rules.approvals import APPROVALS, out_of_force, read_approvals
 
     folder = live.current.rules_path
     rules = load_rules(folder, today=utc_now().date())
-    engine = RuleEngine(rules, approved=approved_digests(folder), jurisdiction=live.config.bank.jurisdiction)
+    approvals = read_approvals(folder)
+    approved = frozenset(approval.digest for approval in approvals if approval.approved_by)
+    engine = RuleEngine(rules, approved=approved, jurisdiction=live.config.bank.jurisdiction)
     problems = []
     for rule in engine.unapproved():
         file, _, line = rule.where.rpartition(":")
         what = "is active, but two people haven't approved it: `teller rules propose`, then `approve`"
         problems.append(Problem(file, int(line), f"{rule.id} {what}"))
+    if (texts := rules.texts) is not None and texts.digest not in approved:
+        file, _, line = texts.where.rpartition(":")
+        what = "the classifier says this, and two people haven't approved it: `teller rules propose`"
+        problems.append(Problem(file, int(line), f"{texts.id}: {what}, then `approve`"))
+    known = {rule.id for rule in engine.unapproved()} | {rules.texts.id if rules.texts else ""}
+    for id in out_of_force(approvals, rules.to_approve()):
+        if id not in known:
+            what = "was approved and no longer acts: restore it, or retire it with `propose` and `approve`"
+            problems.append(Problem(str(folder / APPROVALS), 0, f"{id} {what}"))
     if problems:
         raise ConfigError(problems)
     return rules

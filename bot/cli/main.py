@@ -19,6 +19,7 @@ from bot.cli import (
     run,
     store,
     tickets,
+    train,
 )
 
 __all__ = ["app", "main"]
@@ -47,6 +48,7 @@ app.add_typer(customer.vault_app, name="vault")
 customer.app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tickets.app, name="tickets")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from bot.cli.common import (
 
 if TYPE_CHECKING:
     from bot.config import LiveConfig
-    from inference.rules.loader import Rule, RuleSet
+    from inference.rules.loader import Rule, RuleSet, SharedTexts
 
 __all__ = ["app"]
 
@@ -125,8 +125,13 @@ def show_all(config: ConfigOption = DEFAULT_CONFIG) -> None:
         approved = approved_digests(live.current.rules_path)
     for rule in loaded.rules:
         spec = rule.spec
-        state = spec.status if spec.status != "active" or rule.digest in approved else "shadow: not approved"
+        state: str = spec.status
+        if state != "draft" and rule.digest not in approved:
+            state = "shadow: not approved" if state == "active" else f"{state}: not approved"
         say_line(f"{spec.id:<44} v{spec.version:<3} {spec.action:<9} {spec.severity}  {state}")
+    if (texts := loaded.texts) is not None:
+        state = "active" if texts.digest in approved else "not approved"
+        say_line(f"{texts.id:<44} v{texts.version:<3} {'texts':<9}     {state}")
 
 
 @app.command()
@@ -135,16 +140,16 @@ def propose(
     by: ByOption,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Put new or changed rules up for approval."""
+    """Put new, changed or retired rules, and the classifier's words, up for approval."""
     from inference.rules import approvals
     from inference.rules.examples import run_examples
 
     live = open_config(config)
     with ends_cleanly():
         loaded = _load(live)
-        chosen = [rule for rule in _chosen(loaded, rules) if rule.spec.status == "active"]
+        chosen = _to_approve(loaded, rules)
         _may(live, by, "rules.write")
-        failures = [failure for rule in chosen for failure in run_examples(loaded, rule.id)[1]]
+        failures = [failure for item in chosen for failure in run_examples(loaded, item.id)[1]]
         if failures:
             raise fail("\n".join(map(str, failures)))
         new = approvals.propose(live.current.rules_path, chosen, by, datetime.now(UTC))
@@ -165,7 +170,8 @@ def approve(
     live = open_config(config)
     with ends_cleanly():
         _may(live, by, "rules.activate")
-        done = approvals.approve(live.current.rules_path, _chosen(_load(live), rules), by, datetime.now(UTC))
+        chosen = _to_approve(_load(live), rules)
+        done = approvals.approve(live.current.rules_path, chosen, by, datetime.now(UTC))
     say_line(f"{len(done)} approved by {by}")
 
 
@@ -179,6 +185,15 @@ def _chosen(loaded: RuleSet, ids: list[str]) -> list[Rule]:
     chosen = [rule for rule in loaded.rules if not ids or any(rule.id.startswith(id) for id in ids)]
     if not chosen:
         raise fail(f"no rule's id begins with {', '.join(ids)}; `teller rules list` shows them all")
+    return chosen
+
+
+def _to_approve(loaded: RuleSet, ids: list[str]) -> list[Rule | SharedTexts]:
+    """What of it can be approved; drafts can't."""
+    items = loaded.to_approve()
+    chosen = [item for item in items if not ids or any(item.id.startswith(id) for id in ids)]
+    if not chosen and ids:
+        _chosen(loaded, ids)
     return chosen
 
 

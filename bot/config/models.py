@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
 from bot.config.complaints import Complaints
+from bot.config.inference_remote import InferenceRemote
 from bot.config.limits import Limits
 from bot.config.platforms import Platforms
 from bot.config.risk import Risk
@@ -130,6 +131,8 @@ class Inference(Section):
     max_waiting: Positive = 64
     max_tokens: Positive = 160
     deadline_s: Seconds = 20
+    remote: InferenceRemote = InferenceRemote()
+    """A model on another server, used in place of the worker's where it has a URL."""
 
 
 class Turns(Section):

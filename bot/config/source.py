@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,11 @@ __all__ = ["Document", "Where", "load_yaml", "parse", "parse_text"]
 Where = tuple[str | int, ...]
 """A path into a document: mapping keys and sequence indices."""
 M = TypeVar("M", bound=BaseModel)
+_SECRETS = ("secret", "token", "password", "key", "url")
+"""A value under such a name must not be repeated in an error."""
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_WIDEST = 100
+"""Characters of a line that an error shows."""
 
 
 class _CoreSchemaLoader(yaml.CSafeLoader):
@@ -62,6 +68,10 @@ class Document:
     lines: Mapping[Where, int]
     digest: str = ""
     """SHA-256 of the text, hexadecimal."""
+    text: str = ""
+    columns: Mapping[Where, tuple[int, int, int]] = field(default_factory=dict)
+    """0-based columns where the key (of an item: the item) begins, where its value does, and where that ends;
+    -1 for both where the value isn't plain or isn't in the key's line."""
 
     def line(self, where: Sequence[str | int]) -> int:
         """1-based line of the value (for a mapping entry: of its key) at `where`, or of the
@@ -72,8 +82,28 @@ class Document:
                 return line
         return 0
 
-    def problem(self, where: Sequence[str | int], message: str) -> Problem:
-        return Problem(str(self.path), self.line(where), message)
+    def problem(self, where: Sequence[str | int], message: str, *, at_key: bool = False) -> Problem:
+        """What is wrong at `where`, shown by a ^ under the value, or `at_key` under its key."""
+        # A message of several lines shows the place itself.
+        excerpt = "" if "\n" in message else self._excerpt(tuple(where), at_key)
+        return Problem(str(self.path), self.line(where), message, excerpt)
+
+    def _excerpt(self, where: Where, at_key: bool) -> str:
+        end = next((n for n in range(len(where), 0, -1) if where[:n] in self.columns), 0)
+        lines = _LINE_BREAK.split(self.text) if end else []
+        line = self.line(where[:end])
+        if not 1 <= line <= len(lines):
+            return ""
+        shown = lines[line - 1]
+        if any(word in shown.lower() or word in str(where).lower() for word in _SECRETS):
+            return ""
+        # Only the key and a plain value: what stands beside them may be a secret under a misspelt name, and
+        # so may the value of a key that isn't known.
+        start, column, stop = self.columns[where[:end]]
+        if at_key or end < len(where) or stop < 0:
+            column = start
+            stop = shown.find(":", start) + 1 or len(shown)
+        return _under(shown, start, column, stop)
 
 
 def load_yaml(path: Path) -> Document:
@@ -100,13 +130,14 @@ def parse_text(text: str, path: Path) -> Document:
     try:
         node = loader.get_single_node()
         if node is None:
-            return Document(path, None, {(): 1}, hashlib.sha256(text.encode()).hexdigest())
+            return Document(path, None, {(): 1}, hashlib.sha256(text.encode()).hexdigest(), text)
         lines: dict[Where, int] = {}
-        problems = list(_walk(node, (), lines, str(path)))
+        columns: dict[Where, tuple[int, int, int]] = {}
+        problems = list(_walk(node, (), lines, columns, str(path)))
         if problems:
             raise ConfigError(problems)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Document(path, loader.construct_document(node), lines, digest)
+        return Document(path, loader.construct_document(node), lines, digest, text, columns)
     except yaml.MarkedYAMLError as error:
         context = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise ConfigError([Problem(str(path), _error_line(error), f"not YAML: {context}")]) from None
@@ -125,9 +156,29 @@ def _error_line(error: yaml.YAMLError) -> int:
     return mark.line + 1 if mark else 0
 
 
-def _walk(node: yaml.Node, where: Where, lines: dict[Where, int], path: str) -> Iterator[Problem]:
-    """Note each part's line; yield keys that are written twice or aren't strings."""
+def _under(line: str, start: int, column: int, stop: int) -> str:
+    """`line[start:stop]`, shortened where it is long, and a ^ under the character at `column`."""
+    hidden = line[:start].strip(" -") != ""
+    if column - start > _WIDEST // 2:
+        start, hidden = column, True
+    before = ("…" if hidden else "") + line[start:column]
+    after = line[column:stop]
+    if len(after) > _WIDEST:
+        after = after[:_WIDEST] + "…"
+    wide = "".join("\u3000" if unicodedata.east_asian_width(c) in "WF" else " " for c in before)
+    return f"    {before}{after}\n    {wide}^"
+
+
+def _walk(
+    node: yaml.Node,
+    where: Where,
+    lines: dict[Where, int],
+    columns: dict[Where, tuple[int, int, int]],
+    path: str,
+) -> Iterator[Problem]:
+    """Note each part's line and columns; yield keys that are written twice or aren't strings."""
     lines.setdefault(where, node.start_mark.line + 1)
+    columns.setdefault(where, (node.start_mark.column, *_extent(node, node.start_mark.line)))
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -142,10 +193,19 @@ def _walk(node: yaml.Node, where: Where, lines: dict[Where, int], path: str) -> 
                 )
             seen[key] = line
             lines[(*where, key)] = line
-            yield from _walk(value_node, (*where, key), lines, path)
+            columns[(*where, key)] = (key_node.start_mark.column, *_extent(value_node, line - 1))
+            yield from _walk(value_node, (*where, key), lines, columns, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _walk(item, (*where, index), lines, path)
+            yield from _walk(item, (*where, index), lines, columns, path)
+
+
+def _extent(node: yaml.Node, line: int) -> tuple[int, int]:
+    """Columns where a plain value of that line begins and ends; -1 for both if it isn't one."""
+    start, end = node.start_mark, node.end_mark
+    if isinstance(node, yaml.ScalarNode) and start.line == end.line == line:
+        return start.column, end.column
+    return -1, -1
 
 
 # ── validation ───────────────────────────────────────────────────────────────────────────────────
@@ -173,7 +233,7 @@ def _explain(document: Document, model: type[BaseModel], error: Any) -> Problem:
         known = _keys_at(model, where[:-1])
         nearest = get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; known here: {', '.join(sorted(known))}"
-        return document.problem(where, f"unknown key {dotted!r}{hint if known else ''}")
+        return document.problem(where, f"unknown key {dotted!r}{hint if known else ''}", at_key=True)
     if error["type"] == "missing":
         return document.problem(where, f"{dotted!r} is missing")
     message = str(error["msg"]).removeprefix("Value error, ")
@@ -182,8 +242,7 @@ def _explain(document: Document, model: type[BaseModel], error: Any) -> Problem:
     shown = (
         f", not {given!r}" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
     )
-    # A secret must not be repeated in an error.
-    if any(word in dotted.lower() for word in ("secret", "token", "password", "key", "url")):
+    if any(word in dotted.lower() for word in _SECRETS):
         shown = ""
     return document.problem(where, f"{dotted}: {message}{shown}")
 

@@ -245,6 +245,12 @@ class Staff:
                 return settings.channel.conversation
         return None
 
+    @property
+    def default_channel(self) -> Conversation | None:
+        """Where those are told whose department has no channel, or one that can't be reached."""
+        settings = self.file.departments.get("default")
+        return None if settings is None or settings.channel is None else settings.channel.conversation
+
     def calendar(self, department: Department) -> BusinessCalendar:
         """The calendar with a department's hours."""
         names: tuple[Department | Literal["default"], ...] = (department, "default")

@@ -28,6 +28,10 @@ class Retention(Section):
     attachments: Positive = 90
     vault: Positive = 30
     """Personal data in clear, that staff may have revealed to them."""
+    tickets: Positive = 1095
+    """Summaries of tickets to which nothing was added for so long; the rest of a ticket stays."""
+    profiles: Positive = 1095
+    """Profiles of customers who wrote nothing for so long."""
     audit: Annotated[int, Field(ge=AUDIT_DAYS)] = AUDIT_DAYS
 
 

@@ -32,14 +32,13 @@ def is_reply(event: InboundEvent, context: Context) -> bool:
 def confirm(clock: Clock) -> Rail:
     async def rail(handler: Handler, event: InboundEvent, context: Context) -> Outcome:
         answer, reference = _answer(event, context)
-        waiting: dict[str, Any] = context.state.get(CONFIRM) or {}
         if not answer:
             return await handler(event, context)
-        language = context.language
-        if not waiting or reference != waiting["reference"] or waiting["subject"] != subject_of(event):
+        language, waiting = context.language, _waiting(event, context)
+        if not waiting or reference != waiting["reference"]:
             text = say("risk.confirm_gone", language)
             return Outcome(messages=(reply(event, language, Text(text), kind="notice"),), seen=context.text)
-        state = {key: value for key, value in context.state.items() if key != CONFIRM}
+        state = _without(event, context)
         data = {"reference": reference, "rule": waiting["rule"]}
         if clock().timestamp() > waiting["until"]:
             text, answer = say("risk.confirm_late", language, reference=reference), "late"
@@ -59,7 +58,8 @@ async def _go_on(
 ) -> Outcome:
     """Answer what had been asked, now that it is confirmed."""
     asked = msgspec.structs.replace(event, kind="message", value="", parts=(Text(waiting["text"]),))
-    outcome = await handler(asked, replace(context, text=waiting["text"]))
+    kinds = frozenset(waiting["kinds"])
+    outcome = await handler(asked, replace(context, text=waiting["text"], kinds=kinds))
     state = context.state if outcome.state is None else outcome.state
     entry = AuditEntry("confirm.given", data)
     return replace(outcome, state=state, audit=(entry, *outcome.audit))
@@ -71,9 +71,24 @@ def _answer(event: InboundEvent, context: Context) -> tuple[str, str]:
         pieces = event.value.split(":")
         if len(pieces) == 3 and pieces[2] in ("yes", "no"):
             return pieces[2], pieces[1]
-    waiting = context.state.get(CONFIRM)
-    if event.kind == "message" and waiting and waiting.get("subject") == subject_of(event):
+    waiting = _waiting(event, context)
+    now = (context.now or event.received_at).timestamp()
+    # A "yes" that is typed later is about something else.
+    if event.kind == "message" and waiting and now <= waiting["until"]:
         for answer, pattern in (("yes", _YES), ("no", _NO)):
             if pattern.fullmatch(context.text.strip()):
                 return answer, waiting["reference"]
     return "", ""
+
+
+def _waiting(event: InboundEvent, context: Context) -> dict[str, Any]:
+    """What waits for this customer's answer; empty where nothing does."""
+    waiting: dict[str, Any] = context.state.get(CONFIRM, {}).get(subject_of(event), {})
+    return waiting
+
+
+def _without(event: InboundEvent, context: Context) -> dict[str, Any]:
+    """The state in which this customer's answer isn't waited for any more."""
+    others = {k: v for k, v in context.state[CONFIRM].items() if k != subject_of(event)}
+    rest = {key: value for key, value in context.state.items() if key != CONFIRM}
+    return {**rest, CONFIRM: others} if others else rest

@@ -93,4 +93,4 @@ def _cut(event: InboundEvent, limit: int) -> InboundEvent:
     text = clean(raw[: limit * 2])
     if len(raw) <= limit and len(text) <= limit:
         return event
-    return msgspec.structs.replace(event, parts=(Text(text[:limit]),))
+    return msgspec.structs.replace(event, parts=(Text(text[:limit]),), dropped=0)

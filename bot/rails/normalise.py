@@ -67,8 +67,8 @@ async def normalise(handler: Handler, event: InboundEvent, context: Context) -> 
         return await normalise(handler, said, context)
     if event.kind in ("button", "command", "join", "system"):
         return await handler(event, context)
-    length = len(raw) if len(raw) > limit * 2 else len(text)
-    if length > limit:
+    length = len(raw) + event.dropped if len(raw) > limit * 2 or event.dropped else len(text)
+    if length > limit or event.dropped:
         context = replace(context, unread=say("too_long", language, length=length, limit=limit))
     elif not text or not any(c.isalnum() for c in text):
         context = replace(context, unread=_unreadable(event, text, language))

@@ -35,7 +35,8 @@ log = structlog.get_logger(__name__)
 MEMORY = "risk"
 """Key of the conversation's state: what the rules remember, by subject."""
 CONFIRM = "confirm"
-"""Key of the conversation's state, and beginning of button values: what waits for the customer's yes."""
+"""Key of the conversation's state, and beginning of button values: what waits for a customer's yes, by
+subject."""
 WARNED = "warned"
 WARNING, CONFIRMATION = 1, 2
 """Numbers of these among the replies to an event."""
@@ -43,7 +44,9 @@ _REPEAT_S = 1800.0
 """A warning that was given within this time is repeated in brief."""
 _READ = ("message", "edit", "command")
 _MEMBERS = 50
-"""Members of a group whose last messages are remembered."""
+"""Members of a group whose last messages are remembered, and whose questions wait for a yes."""
+_LATE_S = 86400.0
+"""For so long a button that is pressed too late is told so."""
 
 
 class RiskRail:
@@ -77,6 +80,7 @@ class RiskRail:
                 pasted=context.kinds,
                 memory=memory,
                 now=self._clock(),
+                kept=context.text,
             )
         except Exception as error:  # whatever it is: a message that wasn't assessed must not pass
             self._metrics.rules.labels("failed").inc()
@@ -153,16 +157,23 @@ class RiskRail:
         waiting = {
             "reference": reference,
             "text": context.text,
+            "kinds": sorted(context.kinds),
             "rule": found.rules[0].id if found.rules else "",
-            "subject": subject_of(event),
             "until": self._clock().timestamp() + minutes * 60,
         }
         return Outcome(
             messages=(message,),
             seen=context.text,
             language=language,
-            state={**context.state, CONFIRM: waiting},
+            state={**context.state, CONFIRM: self._waiting(event, context, waiting)},
         )
+
+    def _waiting(self, event: InboundEvent, context: Context, new: dict[str, Any]) -> dict[str, Any]:
+        """What waits, by subject, with `new` for this one."""
+        subject, now = subject_of(event), self._clock().timestamp()
+        known: dict[str, dict[str, Any]] = context.state.get(CONFIRM, {})
+        others = {k: v for k, v in known.items() if k != subject and now - v["until"] <= _LATE_S}
+        return {**dict(list(others.items())[-(_MEMBERS - 1) :]), subject: new}
 
     def _escalate(self, event: InboundEvent, context: Context, found: Assessment) -> Outcome:
         ticket = escalation(
@@ -188,16 +199,25 @@ class RiskRail:
     # ── words ──
 
     def _words(self, event: InboundEvent, context: Context, found: Assessment) -> str:
+        """What the customer is told. The rules may have been swapped since the message was assessed, and the
+        template gone with them: then another one for the same action, or the house's own words."""
         bank, language = context.config.bank, context.language
         if not found.template:
             return say("risk.failed", language, hotline=bank.hotline)
-        return self._rules.says(
-            found.template,
-            language,
-            hotline=bank.hotline,
-            bank=bank.name[language],
-            reference=reference_of(event),
-        )
+        others = (rule.template for rule in found.rules if rule.action == found.action)
+        for template in dict.fromkeys((found.template, *others)):
+            try:
+                return self._rules.says(
+                    template,
+                    language,
+                    hotline=bank.hotline,
+                    bank=bank.name[language],
+                    reference=reference_of(event),
+                )
+            except Exception as error:  # whatever it is: the customer must hear something
+                self._metrics.rules.labels("no_template").inc()
+                log.error("risk.no_template", template=template, exc_info=error)
+        return say(f"risk.plain.{found.action}", language, hotline=bank.hotline)
 
     def _again(self, context: Context) -> str:
         return say("risk.warn_again", context.language, hotline=context.config.bank.hotline)

@@ -125,7 +125,7 @@ class Custody:
         customer = await self.find(id)
 
         def write(connection: Connection) -> Erased:
-            done = customers.erase(connection, customer, now)
+            done = customers.erase(connection, self._store.keys, customer, now)
             data = {"customer": customer.index, "by": by, "second": second, "rows": done.rows}
             audit.note(connection, now, "customer.erased", "", "", data)
             return done

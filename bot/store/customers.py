@@ -37,6 +37,7 @@ from bot.store.schema import (
     vault,
 )
 from bot.store.subjects import DataKeys, customer_index
+from bot.types import encode
 
 __all__ = ["Customer", "Erased", "Hold", "erase", "export", "find", "hold", "hold_of", "release"]
 
@@ -107,7 +108,16 @@ def _customer(connection: Connection, index: str, rows: Any) -> Customer:
     said = select(history.c.conversation).where(history.c.subject.in_(ids), history.c.role == "customer")
     waiting = select(inbox.c.conversation).where(inbox.c.subject.in_(ids))
     everywhere = set(connection.execute(said.union(waiting)).scalars().all())
+    # A group whose transcript has outlived its time may still hold something in its state.
+    places = select(conversations.c.key).where(conversations.c.key.in_(_rooms_of(names)))
+    everywhere |= set(connection.execute(places).scalars().all())
     return Customer(index, tuple(ids), tuple(names), own, tuple(sorted(everywhere - set(own))))
+
+
+def _rooms_of(subjects: list[str]) -> set[str]:
+    """What may be the key of the group that a subject is a member of: `group key|sender`."""
+    parts = [subject.split("|") for subject in subjects]
+    return {"|".join(some[:n]) for some in parts for n in range(4, len(some))}
 
 
 # ── legal hold ──
@@ -263,7 +273,7 @@ def _plain(value: str) -> Any:
 # ── erasure ──
 
 
-def erase(connection: Connection, customer: Customer, now: float) -> Erased:
+def erase(connection: Connection, keys: DataKeys, customer: Customer, now: float) -> Erased:
     """Blank what is this customer's and delete their data keys, in the running transaction.
 
     What waits is given up: unanswered events are marked done, unsent messages withdrawn, and a turn that
@@ -324,6 +334,9 @@ def erase(connection: Connection, customer: Customer, now: float) -> Erased:
         count(table.name, delete(table).where(table.c.subject.in_(ids)))
     fresh = {"state": "{}", "subject": None}
     count("conversations", update(conversations).where(conversations.c.subject.in_(ids)).values(fresh))
+    changed = sum(_leave(connection, keys, customer, group) for group in customer.groups)
+    if changed:
+        rows["conversations"] = rows.get("conversations", 0) + changed
     kept_tickets = connection.execute(
         select(tickets.c.number).where(tickets.c.whose.in_(customer.subjects))
     ).all()
@@ -341,6 +354,42 @@ def erase(connection: Connection, customer: Customer, now: float) -> Erased:
         erased = update(customers).where(customers.c.customer == customer.index)
         connection.execute(erased.values(erased_at=now))
     return Erased(rows, _kept(connection, customer, len(kept_tickets), rows))
+
+
+def _leave(connection: Connection, keys: DataKeys, customer: Customer, group: str) -> bool:
+    """Take what is this customer's out of a group's state; whether there was anything. A turn under way in
+    the group would write the state back as it was, so it loses its lease and runs again."""
+    row = connection.execute(select(conversations).where(conversations.c.key == group)).first()
+    if row is None:
+        return False
+    try:
+        state = json.loads(keys.open(connection, row.subject, "conversations", "state", group, row.state))
+    except SealBroken:
+        # It can't be read by a turn either.
+        return False
+    left = _without(state, frozenset(customer.subjects))
+    if left == state:
+        return False
+    seal = keys.of(connection, group)
+    values = {"state": seal.seal("conversations", "state", group, encode(left).decode()), "subject": seal.id}
+    freed = {"ready_at": 0.0, "lease": conversations.c.lease + 1}
+    connection.execute(update(conversations).where(conversations.c.key == group).values(values | freed))
+    return True
+
+
+def _without(value: Any, subjects: frozenset[str]) -> Any:
+    """Plain data without what stands under one of these subjects, or is a list that names one."""
+    if isinstance(value, dict):
+        return {
+            key: _without(inner, subjects)
+            for key, inner in value.items()
+            if key not in subjects and not _names(inner, subjects)
+        }
+    return value
+
+
+def _names(value: Any, subjects: frozenset[str]) -> bool:
+    return isinstance(value, list) and any(isinstance(item, str) and item in subjects for item in value)
 
 
 def _kept(

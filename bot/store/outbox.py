@@ -20,11 +20,11 @@ from bot.errors import SealBroken
 from bot.store import audit
 from bot.store.dialect import insert_or_ignore
 from bot.store.inbox import write_letter
-from bot.store.schema import OPEN_SQL, conversations, outbox
+from bot.store.schema import OPEN_SQL, conversations, outbox, subjects
 from bot.store.subjects import DataKeys, conversation_subject
 from bot.types import OutboundMessage, decode, encode
 
-__all__ = ["Dispatch", "claim", "end_leases", "give_up", "later", "put", "refused", "sent"]
+__all__ = ["Dispatch", "claim", "end_leases", "give_up", "later", "put", "refused", "sent", "subject_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,9 @@ def later(connection: Connection, dispatch: Dispatch, reason: str, at: float, *,
     )
 
 
-def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float) -> None:
-    """Stop trying; keep it as a dead letter so that a person can look and retry."""
+def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float) -> bool:
+    """Stop trying; keep it as a dead letter so that a person can look and retry. False if it was finished
+    already."""
     changed = connection.execute(
         update(outbox).where(outbox.c.id == dispatch.id, text(OPEN_SQL)).values(status="dead", error=reason)
     )
@@ -183,6 +184,17 @@ def give_up(connection: Connection, dispatch: Dispatch, reason: str, now: float)
         key = dispatch.message.conversation.key
         write_letter(connection, "message", dispatch.id, key, reason, now)
         _record(connection, dispatch, "message.given_up", now)
+    return bool(changed.rowcount)
+
+
+def subject_of(connection: Connection, dispatch: Dispatch) -> str:
+    """Whose data a message is; empty where nothing of it is kept."""
+    query = (
+        select(subjects.c.subject)
+        .join(outbox, outbox.c.subject == subjects.c.id)
+        .where(outbox.c.id == dispatch.id)
+    )
+    return connection.execute(query).scalar() or ""
 
 
 def _record(connection: Connection, dispatch: Dispatch, kind: str, now: float, **data: object) -> None:

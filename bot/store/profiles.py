@@ -12,9 +12,11 @@ from bot.store.subjects import DataKeys
 from bot.suitability.profile import Profile, ProfileChange, merge
 from bot.types import decode, encode
 
-__all__ = ["apply", "get"]
+__all__ = ["apply", "get", "used"]
 
 log = structlog.get_logger(__name__)
+
+DAY_S = 86400.0
 
 
 def get(connection: Connection, keys: DataKeys, whose: str) -> Profile:
@@ -47,3 +49,9 @@ def apply(connection: Connection, keys: DataKeys, change: ProfileChange, now: fl
         connection.execute(insert(profiles).values(whose=whose, **values))
     else:
         connection.execute(update(profiles).where(profiles.c.whose == whose).values(values))
+
+
+def used(connection: Connection, whose: str, now: float) -> None:
+    """Note, to the day, that a subject was here: retention spares the profiles of those who still come."""
+    seen = update(profiles).where(profiles.c.whose == whose, profiles.c.updated_at < now - DAY_S)
+    connection.execute(seen.values(updated_at=now))

@@ -18,8 +18,10 @@ from bot.store.schema import (
     inbox,
     metadata,
     outbox,
+    profiles,
     raw_payloads,
     subjects,
+    tickets,
     vault,
 )
 from bot.store.schema import audit as audit_table
@@ -44,6 +46,10 @@ class Periods(Protocol):
     def attachments(self) -> int: ...
     @property
     def vault(self) -> int: ...
+    @property
+    def tickets(self) -> int: ...
+    @property
+    def profiles(self) -> int: ...
     @property
     def audit(self) -> int: ...
 
@@ -97,6 +103,9 @@ def steps(periods: Periods, now: float, audit_key: bytes) -> Iterator[Step]:
         "attachments", attachments, attachments.c.ref, attachments.c.at < before(periods.attachments)
     )
     yield _removing("vault", vault, vault.c.token, vault.c.at < before(periods.vault))
+    stale = (tickets.c.summary != "") & (tickets.c.updated_at < before(periods.tickets))
+    yield _blanking("tickets' summaries", tickets, stale, "summary")
+    yield _removing("profiles", profiles, profiles.c.whose, profiles.c.updated_at < before(periods.profiles))
     yield _idle_keys(old)
     expired = before(periods.audit)
 

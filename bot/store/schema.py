@@ -347,6 +347,6 @@ profiles = Table(
     metadata,
     Column("whose", String(640), primary_key=True),  # as in `subjects.subject`
     Column("data", Text, nullable=False),  # Profile, sealed
-    Column("updated_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),  # or last used, to the day
     _subject(),
 )

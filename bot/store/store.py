@@ -196,6 +196,7 @@ class Store:
             self._queue(connection, claim, outcome, now)
             self._note(connection, claim, outcome, now)
             vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
+            profiles.used(connection, sender_subject(event), now)
             if outcome.profile is not None:
                 profiles.apply(connection, self.keys, outcome.profile, now)
             opened = tickets.commit(
@@ -281,10 +282,7 @@ class Store:
         """Queue a message that no turn decided on: a digest, a notice. The same key twice is one."""
 
         def write(connection: Connection) -> None:
-            inbox.open_conversation(connection, message.conversation, now)
-            version = inbox.owner_version(connection, message.conversation.key)
-            if outbox.put(connection, self.keys, [message], version, now):
-                history.add_message(connection, self.keys, message, (), now)
+            self._post(connection, message, now)
 
         await self._seal((conversation_subject(message.conversation),), write)
 
@@ -299,8 +297,21 @@ class Store:
     async def send_later(self, dispatch: Dispatch, reason: str, *, at: float, failed: bool) -> None:
         await self._writer.run(lambda c: outbox.later(c, dispatch, reason, at, failed=failed))
 
-    async def give_up_send(self, dispatch: Dispatch, reason: str, *, now: float) -> None:
-        await self._writer.run(lambda c: outbox.give_up(c, dispatch, reason, now))
+    async def give_up_send(
+        self, dispatch: Dispatch, reason: str, *, now: float, instead: OutboundMessage | None = None
+    ) -> None:
+        """Keep a message as a dead letter.
+
+        Args:
+            instead: what is sent in its place, queued in the same transaction; the same person's data.
+        """
+
+        def write(connection: Connection) -> None:
+            if outbox.give_up(connection, dispatch, reason, now) and instead is not None:
+                subject = outbox.subject_of(connection, dispatch)
+                self._post(connection, instead, now, subject=subject, correlation_id=dispatch.correlation_id)
+
+        await self._writer.run(write)
 
     # ── what adapters read ──
 
@@ -528,6 +539,24 @@ class Store:
             now,
             correlation_id=correlation_id,
         )
+
+    def _post(
+        self,
+        connection: Connection,
+        message: OutboundMessage,
+        now: float,
+        *,
+        subject: str = "",
+        correlation_id: str = "",
+    ) -> None:
+        """Queue a message outside of a turn; `subject` as in `outbox.put`."""
+        inbox.open_conversation(connection, message.conversation, now)
+        version = inbox.owner_version(connection, message.conversation.key)
+        queued = outbox.put(
+            connection, self.keys, [message], version, now, correlation_id=correlation_id, subject=subject
+        )
+        if queued:
+            history.add_message(connection, self.keys, message, (), now, subject=subject)
 
     def _note(self, connection: Connection, claim: Claim, outcome: Outcome, now: float) -> None:
         """Put a turn's entries on the record. The first names the event and what was decided to be sent."""

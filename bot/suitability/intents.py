@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from bot.suitability.folding import plain
+
 __all__ = [
     "asks_coaching",
     "asks_meaning",
@@ -113,6 +115,8 @@ _LEVEL = (
     r"high score|top level|pass (?:the|this|a) (?:risk|suitability) )"
 )
 _ANSWERS = r"(?:选|答|填|勾|写|回答|作答|answer|choose|pick|select|tick|fill)"
+_GRADE = r"(?:[cr]\s*[1-5](?![0-9])|风险(?:承受能力)?(?:等级|评级|级别)|测评(?:结果|等级))"
+_FOR_ME = r"(?:给|帮|替|为)我"
 _COACH_TOPIC = re.compile(
     rf"(?:怎么|如何|怎样|哪个|哪些|哪一?项|什么|啥|what|which|how).{{0,14}}{_ANSWERS}.{{0,40}}{_LEVEL}"
     rf"|{_ANSWERS}.{{0,6}}(?:哪个|哪些|哪一?项|什么|啥|几|which|what).{{0,20}}{_LEVEL}"
@@ -124,7 +128,15 @@ _COACH_TOPIC = re.compile(
     r"|(?:测评|问卷|风评|风险评估).{0,8}(?:标准答案|答案是|参考答案|答题技巧|攻略|怎么答才|怎么选才|怎么填才)"
     r"|(?:各|每(?:道|一|个)?)题的?(?:分值|(?:是|占|有|算)?(?:多少|几)分(?!钟))"
     r"|(?:answers?|answer key).{0,24}(?:risk|suitability) (?:test|assessment|questionnaire)"
-    r"|(?:把|将).{0,10}(?:等级|评级|测评结果|答案).{0,6}(?:改成|调成|做成|弄成|改到|调到|提到|改高|调高)",
+    r"|(?:把|将).{0,10}(?:等级|评级|测评结果|答案).{0,6}(?:改成|调成|做成|弄成|改到|调到|提到|改高|调高)"
+    rf"|{_GRADE}.{{0,16}}{_FOR_ME}.{{0,4}}(?:改|调(?!整后)|升(?!级版)|弄|提(?:高|升|到))"
+    rf"|{_FOR_ME}.{{0,6}}(?:改|调|升|弄|提(?:高|升)?)(?:成|到|为|至|高).{{0,4}}{_GRADE}"
+    rf"|(?:假装|装作|就当|权当|当作|当成|视为|算作|冒充).{{0,4}}我?.{{0,4}}{_GRADE}"
+    rf"|(?:就?按|照)(?:照)?{_GRADE}(?:的?标准|等级|级别)?(?:来)?给我(?:推荐|介绍|买)"
+    r"|(?:教我|告诉我|教教我|教一下我).{0,6}(?:混|通|蒙)?过(?![期程去敏]).{0,6}(?:测评|问卷|风评|评估)"
+    r"|(?:帮我|教我|怎么|如何|怎样).{0,4}(?:混过|蒙过|应付|糊弄|骗过|绕过).{0,6}(?:测评|问卷|风评|评估)"
+    r"|\b(?:(?:pretend|act as if|just say|assume) (?:that )?i(?:'m| am)|(?:treat|rate|mark|set) me (?:as|to|at))"
+    r" (?:an? )?(?:[cr]\s?[1-5]\b|aggressive|growth)",
     re.I,
 )
 _TOLD = re.compile(
@@ -230,7 +242,7 @@ def wants_to_buy(text: str) -> bool:
 
 def asks_coaching(text: str, *, in_test: bool) -> bool:
     """Be told which answers lead where; during a test, also to have an answer chosen."""
-    text = text[:_LONGEST]
+    text = plain(text[:_LONGEST])
     if not in_test and _TOLD.search(text):
         return False
     return bool(_COACH_TOPIC.search(text)) or (in_test and bool(_COACH_HERE.search(text)))
@@ -238,7 +250,7 @@ def asks_coaching(text: str, *, in_test: bool) -> bool:
 
 def for_another(text: str, *, in_test: bool) -> bool:
     """Answer the questionnaire for somebody else."""
-    text = text[:_LONGEST]
+    text = plain(text[:_LONGEST])
     return bool(_OTHERS.search(text)) and (in_test or bool(_ABOUT_TEST.search(text)))
 
 

@@ -10,9 +10,14 @@ from collections.abc import Mapping
 from bot.locales import catalogue, say
 from bot.tickets.ticket import Committed, Ticket, TicketDraft
 from bot.tickets.when import at, before, stamp
-from bot.types import Card, HandOver, Language, OutboundMessage, OutPart, Text
+from bot.types import Card, Conversation, HandOver, Language, OutboundMessage, OutPart, Text
 
-__all__ = ["department_name", "for_customer", "for_staff", "messages"]
+__all__ = ["department_name", "for_customer", "for_staff", "instead", "is_for_staff", "messages"]
+
+_STAFF = "|staff"
+"""End of the keys of what staff are told."""
+_INSTEAD = "|staff|default"
+"""End of the keys of what the default channel is told because another one couldn't be."""
 
 
 def messages(draft: TicketDraft, done: Committed, new_reason: bool = False) -> list[OutboundMessage]:
@@ -86,9 +91,28 @@ def for_staff(draft: TicketDraft, done: Committed) -> OutboundMessage:
     return OutboundMessage(
         conversation=draft.channel,
         parts=(card,),
-        idempotency_key=f"{draft.cause}|staff",
+        idempotency_key=draft.cause + _STAFF,
         kind="notice",
         language=language,
+    )
+
+
+def is_for_staff(message: OutboundMessage) -> bool:
+    """Whether staff are told of a ticket by it: if it isn't delivered, a promise to a customer is void."""
+    return message.idempotency_key.endswith((_STAFF, _INSTEAD))
+
+
+def instead(message: OutboundMessage, channel: Conversation | None) -> OutboundMessage | None:
+    """What the default channel is told where a department's own couldn't be; None where there is no other
+    channel, or it was tried already."""
+    if channel is None or channel == message.conversation or not message.idempotency_key.endswith(_STAFF):
+        return None
+    return OutboundMessage(
+        conversation=channel,
+        parts=(Text(say("tickets.undelivered", message.language)), *message.parts),
+        idempotency_key=message.idempotency_key.removesuffix(_STAFF) + _INSTEAD,
+        kind=message.kind,
+        language=message.language,
     )
 
 

@@ -17,9 +17,11 @@ from inference.guard.figures import Figure, about, compatible, find_figures
 from inference.guard.grounding import content_units, language_of, support
 from inference.guard.leaks import find_leak
 from inference.guard.orders import find_order
+from inference.guard.periods import Term, find_wrong_period, terms
 from inference.guard.polarity import Statement, find_charge, find_flip, statements
 from inference.guard.promises import find_promise
 from inference.guard.streaming import safe_prefix
+from inference.guard.subjects import Owned, find_wrong_subject, owned
 from inference.guard.terms import Claims, claims, find_unborne
 from inference.privacy.leaks import leaks, stated_in
 
@@ -59,6 +61,8 @@ class Evidence:
     statements: tuple[Statement, ...]
     bounds: tuple[Bound, ...]
     claims: Claims
+    terms: tuple[Term, ...]
+    owned: tuple[Owned, ...]
 
     @classmethod
     def of(cls, title: str, text: str) -> Evidence:
@@ -72,6 +76,8 @@ class Evidence:
             statements(text),
             bounds(whole, figures),
             claims(whole),
+            terms(whole, figures, closely=False),
+            owned(whole, figures, closely=False),
         )
 
 
@@ -132,6 +138,20 @@ class ReplyGuard:
         figures = find_figures(reply)
         yield "figure", _unsupported_figure(reply, figures, evidence, question)
         yield "misuse", find_misuse(uses(reply, figures), [use for item in evidence for use in item.uses])
+        yield (
+            "misuse",
+            find_wrong_period(
+                terms(reply, figures, closely=True),
+                [term for item in evidence for term in item.terms],
+                [f"{passage.title}\n{passage.text}" for passage in passages],
+            ),
+        )
+        yield (
+            "misuse",
+            find_wrong_subject(
+                owned(reply, figures, closely=True), [o for item in evidence for o in item.owned]
+            ),
+        )
         yield "turned", find_reversed(figures, reply)
         yield "turned", find_turned(bounds(reply, figures), [b for item in evidence for b in item.bounds])
         yield "flip", find_flip(statements(reply), (s for item in evidence for s in item.statements))

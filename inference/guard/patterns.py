@@ -48,12 +48,32 @@ def _fold_table() -> Mapping[int, str]:
 _FOLD = _fold_table()
 
 
+_CIRCLES = {
+    chr(first + at): str(digit)
+    for digits, starts in (
+        ("123456789", (0x2460, 0x2474, 0x24F5, 0x2776, 0x2780, 0x278A)),
+        ("0", (0x24EA, 0x24FF)),
+    )
+    for first in starts
+    for at, digit in enumerate(digits)
+}
+_CIRCLED = "".join(_CIRCLES)
+_OPEN = str.maketrans(_CIRCLES | dict.fromkeys("〇零○◯", "0"))
+_CIRCLED_NUMBER = re.compile(
+    rf"[\d{_CIRCLED}][\d{_CIRCLED}〇零○◯]+|(?<=\d[.,])[{_CIRCLED}]+"
+    rf"|[{_CIRCLED}](?=[.,][\d{_CIRCLED}]|[ \t]?(?:[十百千万亿]|{UNIT}))",
+    re.IGNORECASE,
+)
+"""Circled digits and round zeros in a number; ① alone is a list's marker."""
 _WIDE_SEPARATOR = re.compile(r"(?<=\d)，(?=\d{3}(?!\d))")
 
 
 def fold_figures(text: str) -> str:
     """ASCII digits and signs, Simplified units; as long as `text`."""
-    return _WIDE_SEPARATOR.sub(",", text.translate(_FOLD))
+    text = text.translate(_FOLD)
+    if not text.isascii():
+        text = _CIRCLED_NUMBER.sub(lambda match: match[0].translate(_OPEN), text)
+    return _WIDE_SEPARATOR.sub(",", text)
 
 
 # ── the scanner ──────────────────────────────────────────────────────────────────────────────────
@@ -70,6 +90,9 @@ _CN = rf"{CHINESE_FORMAL}|{CHINESE}"
 _GAP = r"[ \t]?-?"
 _MEASURE = "天|日|周|月|年|季度|小时|分钟|工作日|交易日|星期"
 _EN_MEASURE = "day|week|month|year|quarter|hour|minute|business day|working day"
+
+_MANY = "⑩-⑳⑽-⒇⒈-⒛⓫-⓴⓾❿➉➓㉑-㉟㊱-㊿㈠-㈩㊀-㊉"
+"""Numbers of several digits, or 汉字, in one sign."""
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("email", r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
@@ -137,6 +160,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         rf"|{_CN})年半"
         rf"|(?P<he>(?<![a-z])(?:\d+|[a-z]+)) and a half(?:[ -](?P<hem>hundred|thousand|million|billion)\b)?(?:[ -]?(?P<heu>{UNIT}))?"
         rf"|\b(?P<hp>half|(?:a )?quarter of|three[ -]quarters of) an? (?P<hm>hundred|thousand|million|billion)(?:[ ](?P<hpu>{UNIT}))?\b"
+        rf"|(?<![一大多过小])半个?(?P<hs>[百千万亿]{{1,2}})(?!分)(?:[ ]?(?P<hsu>{UNIT}))?"
         r"|\bhalf an? (?P<hue>hour|year|month|day|per ?cent|percentage point)\b",
     ),
     (
@@ -163,12 +187,18 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         rf"|\b(?:an?|per|each|every|the same|the next|next|same)[ ](?P<ie>{_EN_MEASURE})\b"
         rf"|\b(?P<ia>daily|monthly|yearly|annual(?:ly)?|annualised|annualized|hourly|weekly|quarterly)\b",
     ),
-    ("other", r"[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2079\u2080-\u2089\u2150-\u2189]"),
+    (
+        "other",
+        rf"[{_MANY}](?=[ \t]?(?:[\d十百千万亿]|{UNIT}))|"
+        r"[\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2079\u2080-\u2089\u2150-\u2189]",
+    ),
     ("swift", r"(?<![A-Za-z0-9])(?-i:[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)(?![A-Za-z0-9])"),
 )
 # Cheap first: a place where no kind of figure can begin is passed over at once.
 _START = (
-    r"(?:(?=[\d(+¥$€£ⅠⅡⅢⅰⅱⅲ\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2079\u2080-\u2089\u2150-\u215f])"
+    r"(?:(?=[\d(+¥$€£ⅠⅡⅢⅰⅱⅲ\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2079\u2080-\u2089\u2150-\u215f]|["
+    + _MANY
+    + r"])"
     r"|(?=[零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟人半上下晚早清中凌傍夜午正每当次同隔逐按单年月日打])"
     r"|(?<![A-Za-z])(?=[A-Za-z]))"
 )

@@ -124,6 +124,9 @@ def _read_half(groups: Groups, text: str, match: re.Match[str]) -> Found:
         )
         kind, factor = unit(groups["hpu"]) if "hpu" in groups else ("amount", Fraction(1))
         return kind, part * multiplier(groups["hm"]) * factor
+    if "hs" in groups:
+        kind, factor = unit(groups["hsu"]) if "hsu" in groups else ("amount", Fraction(1))
+        return kind, Fraction(multiplier(groups["hs"]), 2) * factor
     if "he" in groups:
         whole_units = _spelled(groups["he"])
         scale = multiplier(groups["hem"]) if "hem" in groups else 1

@@ -6,8 +6,10 @@ What is kept follows JR/T 0171-2020 and the banks' usual screens; codes and pass
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from inference.privacy.addresses import region_end
 from inference.privacy.finder import find
@@ -44,6 +46,7 @@ _KEPT: dict[Kind, tuple[int, int]] = {
 _HAN = re.compile("[\u4e00-\u9fff]")
 _SIGNS = re.compile(r"[^\w]|_")
 _HAN_DIGITS = str.maketrans("零一二三四五六七八九幺壹贰叁肆伍陆柒捌玖", "01234567891123456789")
+_masked_start, _masked_end = attrgetter("masked_start"), attrgetter("masked_end")
 _CITY = re.compile(r"(, [A-Z][A-Za-z'. ]*, [A-Z]{2})(?: \d{5}(?:-\d{4})?)?$")
 
 
@@ -107,29 +110,38 @@ def mask(text: str, only: frozenset[Kind] | None = None) -> Masked:
         spans = [span for span in find(shown) if only is None or span.type in only]
         if not spans:
             break
-        for span in spans:
-            _cover(pieces, edits, shown, span, chinese)
-        pieces.sort(key=lambda piece: piece.start)
+        pieces = _covered(pieces, edits, shown, spans, chinese)
         shown, edits = _render(text, pieces)
     return Masked(shown, edits)
 
 
-def _cover(pieces: list[_Piece], edits: tuple[Edit, ...], shown: str, span: Span, chinese: bool) -> None:
-    """Add a piece for what was found in the text as shown, in place of earlier pieces it touches."""
-    start, end = span.start, span.end
-    touched = [edit for edit in edits if edit.masked_start < end and start < edit.masked_end]
-    if touched:
-        start, end = min(start, touched[0].masked_start), max(end, touched[-1].masked_end)
-        gone = {edit.start for edit in touched}
-        pieces[:] = [piece for piece in pieces if piece.start not in gone]
-    shadow = "***" if touched else masked_value(shown[span.start : span.end], span.type, chinese=chinese)
-    pieces.append(_Piece(_raw(edits, start, False), _raw(edits, end, True), shadow, span.type))
+def _covered(
+    pieces: list[_Piece], edits: tuple[Edit, ...], shown: str, spans: Sequence[Span], chinese: bool
+) -> list[_Piece]:
+    """The pieces, in order, with what was found in the text as shown in place of earlier ones it touches."""
+    new: list[_Piece] = []
+    gone: set[int] = set()
+    for span in spans:
+        first = bisect_right(edits, span.start, key=_masked_end)
+        last = bisect_left(edits, span.end, key=_masked_start)
+        start, end, shadow = span.start, span.end, "***"
+        if first < last:
+            start, end = min(start, edits[first].masked_start), max(end, edits[last - 1].masked_end)
+            gone.update(edit.start for edit in edits[first:last])
+        else:
+            shadow = masked_value(shown[start:end], span.type, chinese=chinese)
+        piece = _Piece(_raw(edits, start, False), _raw(edits, end, True), shadow, span.type)
+        if new and piece.start < new[-1].end:  # both touch the same earlier one
+            new[-1] = _Piece(new[-1].start, piece.end, "***", new[-1].type)
+        else:
+            new.append(piece)
+    kept = [piece for piece in pieces if piece.start not in gone]
+    return sorted([*kept, *new], key=lambda piece: piece.start)
 
 
 def _raw(edits: tuple[Edit, ...], at: int, is_end: bool) -> int:
     """The raw position of a position outside, or on the edge of, what was masked before."""
-    key = [edit.masked_end if not is_end else edit.masked_start + 1 for edit in edits]
-    before = bisect_right(key, at)
+    before = bisect_left(edits, at, key=_masked_start) if is_end else bisect_right(edits, at, key=_masked_end)
     if before == 0:
         return at
     last = edits[before - 1]

@@ -202,6 +202,8 @@ def _classify(
         if len(groups) > 1 and not _phone_groups(groups) and name not in {"phone", "qq"}:
             return None, 0
         return "PHONE", _RANK_SURE
+    if n >= 12 and _is_amount(groups) and not (named.near and name in {"card", "account"}):
+        return None, 0
     card = _card(digits, groups, named)
     if card:
         return card
@@ -218,6 +220,18 @@ def _phone_groups(groups: list[_Group]) -> bool:
     if lengths[1:] and lengths[0] <= 3 and set(lengths[1:]) == {3} and len(lengths) >= 4:
         return False
     return not (lengths[0] == 4 and all(length <= 2 for length in lengths[1:3]) and len(lengths) > 2)
+
+
+def _is_amount(groups: list[_Group]) -> bool:
+    """Whether a number is set out as a sum is: 4,111,111,111,111,111 or 4111111111111111.00."""
+    lengths = [len(group.digits) for group in groups]
+    marks = [group.before for group in groups[1:]]
+    if marks and marks[-1] == "." and lengths[-1] <= 2:
+        lengths, marks = lengths[:-1], marks[:-1]
+        if not marks:
+            return True
+    mark = marks[0] if marks else ""
+    return mark in {",", ".", "'"} and set(marks) == {mark} and lengths[0] <= 3 and set(lengths[1:]) == {3}
 
 
 def _card(digits: str, groups: list[_Group], named: Label) -> tuple[Kind, int] | None:

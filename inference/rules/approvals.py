@@ -1,27 +1,52 @@
 """Two people for every rule that acts: `approvals.yaml` beside the rules says who proposed what and who
-approved it. What is approved is a digest of the rule, its template, and the conditions and concepts that it
-is built on, so any change needs both again."""
+approved it. What is approved is a digest of the rule, its status, its template, and the conditions and
+concepts that it is built on, so any change needs both again, and so does its end. What the
+classifier says is approved as a whole."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal, Protocol
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.config.source import load_yaml, parse
 from bot.errors import TellerError
-from inference.rules.loader import Rule
 
-__all__ = ["APPROVALS", "Approval", "approve", "approved_digests", "propose", "read_approvals"]
+__all__ = [
+    "APPROVALS",
+    "Approvable",
+    "Approval",
+    "approve",
+    "approved_digests",
+    "out_of_force",
+    "propose",
+    "read_approvals",
+    "retired_ids",
+]
 
 APPROVALS = "approvals.yaml"
 _HEAD = """\
 # Written by `teller rules propose` and `teller rules approve`: who proposed each rule that acts, and who else
 # approved it. A rule that has changed since (its text, its template, a condition or a concept it is built on)
-# only runs in the shadow until both have been done again.
+# only runs in the shadow until both have been done again. To end a rule that acts, retire it the same way.
 """
+
+
+class Approvable(Protocol):
+    """A rule, or what the classifier says."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def retired(self) -> bool: ...
 
 
 class Approval(BaseModel):
@@ -29,6 +54,7 @@ class Approval(BaseModel):
 
     rule: str
     version: int
+    status: Literal["active", "retired"] = "active"
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     proposed_by: str = Field(min_length=1)
     proposed_at: str
@@ -62,14 +88,28 @@ def approved_digests(folder: Path) -> frozenset[str]:
     return frozenset(a.digest for a in read_approvals(folder) if a.approved_by)
 
 
-def propose(folder: Path, rules: list[Rule], by: str, now: datetime) -> list[Approval]:
+def retired_ids(approvals: Iterable[Approval]) -> frozenset[str]:
+    """Rules that two people have retired; these may be deleted."""
+    return frozenset(a.rule for a in approvals if a.approved_by and a.status == "retired")
+
+
+def out_of_force(approvals: Iterable[Approval], there: Iterable[Approvable]) -> list[str]:
+    """Ids that two people have put in force, and that aren't there as they approved them: changed, made a
+    draft, retired or deleted since."""
+    digests = {item.digest for item in there}
+    approved = [a for a in approvals if a.approved_by and a.status == "active"]
+    return sorted({a.rule for a in approved} - {a.rule for a in approved if a.digest in digests})
+
+
+def propose(folder: Path, rules: Sequence[Approvable], by: str, now: datetime) -> list[Approval]:
     """Put rules up for approval; those that already are, or are approved, stay as they are."""
     known = read_approvals(folder)
     digests = {approval.digest for approval in known}
     new = [
         Approval(
             rule=rule.id,
-            version=rule.spec.version,
+            version=rule.version,
+            status="retired" if rule.retired else "active",
             digest=rule.digest,
             proposed_by=by,
             proposed_at=now.isoformat(timespec="seconds"),
@@ -85,7 +125,7 @@ def propose(folder: Path, rules: list[Rule], by: str, now: datetime) -> list[App
     return new
 
 
-def approve(folder: Path, rules: list[Rule], by: str, now: datetime) -> list[Approval]:
+def approve(folder: Path, rules: Sequence[Approvable], by: str, now: datetime) -> list[Approval]:
     """Approve what somebody else has proposed.
 
     Raises:

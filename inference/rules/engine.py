@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from bot.types import Assessment, Fired, RiskAction
 from inference.rules.amounts import find_amounts
-from inference.rules.conditions import EvaluationError
 from inference.rules.facts import Value, facts_of_kinds, money_facts
 from inference.rules.folding import fold, trace
 from inference.rules.lexicon import QUESTION, Hit
@@ -107,6 +106,7 @@ class RuleEngine:
         pasted: Iterable[str] = (),
         memory: Memory | None = None,
         now: datetime | None = None,
+        kept: str | None = None,
     ) -> Assessment:
         """What a message calls for.
 
@@ -115,6 +115,7 @@ class RuleEngine:
             facts: what else is known (`inference.rules.facts`).
             pasted: kinds of personal data in it (`inference.privacy`).
             memory: the last assessment's `memory` in this conversation.
+            kept: the text as its end may be remembered, personal data masked; by default `text`.
         """
         at = now.timestamp() if now else time.time()
         today = now.date() if now else date.today()
@@ -124,7 +125,7 @@ class RuleEngine:
         joined = f"{tail}{folded}"
         given = {**(facts or {}), **facts_of_kinds(pasted)}
         known, hits = self._facts(joined, len(tail), folded, given)
-        kept = self._remember(known, folded, memory, at)
+        remembered = self._remember(known, folded if kept is None else _end(kept), memory, at)
         get = self._candidates.get
         numbers = {n for name in known for n in get(name, ())}
         shared: dict[str, bool] = {}
@@ -137,23 +138,24 @@ class RuleEngine:
                     continue
                 if rule.unless is None or not rule.unless.holds(known, shared):
                     fired.append((rule, self._shadow[number]))
-            except EvaluationError:
+            except Exception:  # whatever it is: this rule's trouble mustn't take the others' findings along
                 if not self._shadow[number]:
                     broken.append(rule)
-        return self._assessment(text, len(tail), fired, broken, hits, kept)
+        return self._assessment(text, len(tail), fired, broken, hits, remembered)
 
     def _facts(
         self, joined: str, tail: int, folded: str, given: Mapping[str, Value]
     ) -> tuple[dict[str, Value], list[Hit]]:
         known: dict[str, Value] = {name: value for name, value in given.items() if value}
-        hits = self._lexicon.find(joined, tail)
+        excepted: set[str] = set()
+        hits = self._lexicon.find(joined, tail, excepted)
         for hit in hits:
             if not hit.negated:
                 known[f"said.{hit.concept}"] = True
         for hit in hits:
             if hit.negated and f"said.{hit.concept}" not in known:
                 known[f"denied.{hit.concept}"] = True
-        for concept in self._lexicon.hear(joined):
+        for concept in self._lexicon.hear(joined, excepted):
             if f"denied.{concept}" not in known:
                 known[f"said.{concept}"] = True
         money = money_facts(find_amounts(folded))
@@ -167,8 +169,8 @@ class RuleEngine:
             known["text.english"] = True
         return known, hits
 
-    def _remember(self, known: dict[str, Value], folded: str, memory: Memory, at: float) -> dict[str, Any]:
-        """Add `recently.*` to what is known; what to keep for the next message."""
+    def _remember(self, known: dict[str, Value], kept: str, memory: Memory, at: float) -> dict[str, Any]:
+        """Add `recently.*` to what is known; what to keep for the next message: the end of `kept`, folded."""
         earlier: Mapping[str, float] = memory.get("said", {})
         said = {name: when for name, when in earlier.items() if at - when <= WINDOW_S}
         for name in list(known):
@@ -177,7 +179,7 @@ class RuleEngine:
                 said[concept] = at
         for concept in said:
             known[f"recently.{concept}"] = True
-        return {"tail": _LONG_NUMBER.sub("#", folded[-TAIL:]), "at": at, "said": said}
+        return {"tail": _LONG_NUMBER.sub("#", kept[-TAIL:]), "at": at, "said": said}
 
     def _assessment(
         self,
@@ -272,6 +274,11 @@ class RuleEngine:
             "shadow": list(assessment.shadow),
             "version": self.version,
         }
+
+
+def _end(text: str) -> str:
+    """The end of a text, folded; a little more than `TAIL`, for folding shortens."""
+    return fold(text[:_RAW_LIMIT][-4 * TAIL :])
 
 
 class _Spans:

@@ -9,7 +9,7 @@ all others    the table below
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ __all__ = [
     "FACTS",
     "PER_UNIT",
     "Value",
+    "check_context",
     "check_facts",
     "facts_of_context",
     "facts_of_kinds",
@@ -129,6 +130,38 @@ def facts_of_context(context: Mapping[str, Any]) -> dict[str, Value]:
         if level:
             facts[name] = _level(level)
     return facts
+
+
+_CONTEXT: Final[Mapping[str, tuple[str, ...]]] = {
+    "amount": (),
+    "currency": (),
+    "payee": (),
+    "customer": ("age", "risk_level"),
+    "product": ("risk",),
+}
+"""What `facts_of_context` reads."""
+
+
+def check_context(context: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(where, what is wrong) for each thing in a context that `facts_of_context` would pass over."""
+    for name, value in context.items():
+        if name not in _CONTEXT:
+            yield (name,), _unknown("context", name, _CONTEXT)
+        elif name == "payee" and value not in ("new", "known"):
+            yield (name,), f"payee is {value!r}; write new or known"
+        elif known := _CONTEXT[name]:
+            if not isinstance(value, Mapping):
+                yield (name,), f"{name} is {value!r}; it needs {' or '.join(known)}"
+                continue
+            for part in value:
+                if part not in known:
+                    yield (name, part), _unknown(f"context.{name}", part, known)
+
+
+def _unknown(of: str, name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(sorted(known))}"
+    return f"unknown key '{of}.{name}'; {hint}"
 
 
 def check_facts(facts: Mapping[str, Value]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
@@ -210,9 +210,13 @@ class Lexicon:
 
     # ── finding ──
 
-    def find(self, folded: str, after: int = 0) -> list[Hit]:
+    def find(self, folded: str, after: int = 0, excepted: set[str] | None = None) -> list[Hit]:
         """All concepts of a folded text that end behind `after` (what stands before is an earlier
-        message that a word may have begun in)."""
+        message that a word may have begun in).
+
+        Args:
+            excepted: gets the names of concepts whose exceptions stand in the text.
+        """
         if self._finder is None or not folded:
             return []
         seen: list[tuple[str, int, int]] = []
@@ -247,6 +251,8 @@ class Lexicon:
             apart = _Covered(apparent)
             negations = [n for n in negations if not apart.holds(*n)]
         negations.sort(key=_end_of)
+        if excepted is not None:
+            excepted.update(name for name, _, _ in excluded)
         exceptions_of: dict[str, list[tuple[int, int]]] = {}
         for name, start, end in excluded:
             exceptions_of.setdefault(name, []).append((start, end))
@@ -305,14 +311,14 @@ class Lexicon:
                     if once and concept not in self._excepted:
                         known.add(concept)
 
-    def hear(self, folded: str) -> set[str]:
-        """Concepts of a folded text by its sound alone."""
+    def hear(self, folded: str, excluded: Collection[str] = ()) -> set[str]:
+        """Concepts of a folded text by its sound alone, but for `excluded` (what `find` says)."""
         if self._hearer is None:
             return set()
         heard: set[str] = set()
         for number in self._hearer.find_matches_as_indexes(sound(folded), overlapping=True):
             heard |= self._heard_for[number[0]]
-        return heard
+        return heard.difference(excluded)
 
 
 class _Covered:

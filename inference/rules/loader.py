@@ -13,13 +13,16 @@ from pathlib import Path
 from bot.config.source import Document, Where, load_yaml, parse
 from bot.errors import ConfigError, Problem
 from inference.rules.conditions import Condition, ConditionError, Conditions
-from inference.rules.facts import CONCEPTUAL, check_facts, facts_of_context
+from inference.rules.facts import CONCEPTUAL, check_context, check_facts, facts_of_context
 from inference.rules.lexicon import Concept, Lexicon
 from inference.rules.schema import ConceptIn, RuleIn, RulesFile, TemplateIn
 from inference.rules.terms import TermError, read_term
 
-__all__ = ["PLACEHOLDERS", "Rule", "RuleSet", "digest_of", "load_rules"]
+__all__ = ["PLACEHOLDERS", "TEXTS", "Rule", "RuleSet", "SharedTexts", "digest_of", "load_rules"]
 
+TEXTS = "templates.attention"
+"""Under this id what the classifier says is approved: templates that no rule uses, named `attention_…`."""
+_SPOKEN = "attention_"
 PLACEHOLDERS = frozenset({"hotline", "reference", "bank"})
 """What a template may fill in."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -36,15 +39,35 @@ class Rule:
     """file:line"""
     digest: str
     """SHA-256 over all of it but its tests, and over the conditions and concepts it is built on: what two
-    people approve."""
+    people approve. A rule that is retired, or a draft again, has another one than while it was active."""
 
     @property
     def id(self) -> str:
         return self.spec.id
 
+    @property
+    def version(self) -> int:
+        return self.spec.version
+
+    @property
+    def retired(self) -> bool:
+        return self.spec.status == "retired"
+
     def in_force(self, day: date) -> bool:
         spec = self.spec
         return spec.effective_from <= day and (spec.effective_to is None or day <= spec.effective_to)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTexts:
+    """What the classifier says, as one thing that two people approve."""
+
+    where: str
+    """file:line of the first of them"""
+    digest: str
+    id: str = TEXTS
+    version: int = 1
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,13 @@ class RuleSet:
     concepts: Mapping[str, ConceptIn]
     version: str
     """Hash of all files."""
+    texts: SharedTexts | None = None
+    """None if the classifier has no words."""
+
+    def to_approve(self) -> list[Rule | SharedTexts]:
+        """All that two people must approve: what acts or is said, and that a rule no longer does."""
+        rules = [rule for rule in self.rules if rule.spec.status != "draft"]
+        return [*rules, self.texts] if self.texts else [*rules]
 
 
 def load_rules(folder: Path, *, today: date) -> RuleSet:
@@ -78,7 +108,7 @@ class _Reader:
         self._today = today
         self._problems: list[Problem] = []
         self._documents: list[tuple[Document, RulesFile]] = []
-        self._seen: dict[tuple[str, str], str] = {}
+        self._seen: dict[tuple[str, str], str] = {("rules", TEXTS): "what the classifier says"}
 
     def read(self, path: Path) -> None:
         try:
@@ -118,7 +148,7 @@ class _Reader:
             raise ConfigError(sorted(self._problems, key=lambda p: (p.file, p.line)))
         lexicon = Lexicon(Concept(name, (*c.zh, *c.en), c.but_not, c.sounds) for name, c in concepts.items())
         version = hashlib.sha256("".join(d.digest for d, _ in self._documents).encode()).hexdigest()[:12]
-        return RuleSet(tuple(rules), lexicon, templates, concepts, version)
+        return RuleSet(tuple(rules), lexicon, templates, concepts, version, self._texts(templates))
 
     # ── parts ──
 
@@ -132,6 +162,14 @@ class _Reader:
                 document, where, f"{name!r} is there already ({known}); give one of them another name"
             )
         return known == here
+
+    def _texts(self, templates: Mapping[str, TemplateIn]) -> SharedTexts | None:
+        spoken = {name: text.model_dump() for name, text in templates.items() if name.startswith(_SPOKEN)}
+        for document, file in self._documents:
+            for name in file.templates:
+                if name in spoken:
+                    return SharedTexts(f"{document.path}:{document.line(('templates', name))}", _hash(spoken))
+        return None
 
     def _readable(self, document: Document, name: str, concept: ConceptIn) -> ConceptIn:
         for field in ("zh", "en", "but_not"):
@@ -215,14 +253,18 @@ class _Reader:
         """A misspelt fact would leave an example that proves nothing."""
         for kind, examples in (("fire", spec.tests.fire), ("quiet", spec.tests.quiet)):
             for at, example in enumerate(examples):
+                place: Where = ("rules", n, "tests", kind, at)
+                for part, message in check_context(example.context):
+                    where, at_key = (*place, "context", *part), message.startswith("unknown")
+                    self._problem(document, where, f"{spec.id}: {message}", at_key=at_key)
                 try:
                     check_facts(example.facts)
                     facts_of_context(example.context)
                 except (ValueError, TypeError, AttributeError) as error:
-                    self._problem(document, ("rules", n, "tests", kind, at), f"{spec.id}: {error}")
+                    self._problem(document, place, f"{spec.id}: {error}")
 
-    def _problem(self, document: Document, where: Where, message: str) -> None:
-        self._problems.append(document.problem(where, message))
+    def _problem(self, document: Document, where: Where, message: str, *, at_key: bool = False) -> None:
+        self._problems.append(document.problem(where, message, at_key=at_key))
 
 
 def digest_of(
@@ -235,4 +277,9 @@ def digest_of(
         "conditions": dict(shared),
         "concepts": {name: c.model_dump(mode="json", exclude={"about"}) for name, c in concepts.items()},
     }
+    # An active rule that one person could retire, or make a draft of, would need no approval to end.
+    return _hash(data if spec.status == "active" else data | {"status": spec.status})
+
+
+def _hash(data: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from inference.rules.jurisdictions import EVERYWHERE, JURISDICTIONS
 
 __all__ = [
     "ACTIONS",
@@ -29,6 +31,15 @@ Department = Literal[
     "fraud_risk", "loans", "payments_ops", "pr", "privacy", "retail", "wealth",
 ]  # fmt: skip
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def _known(code: str) -> str:
+    if code not in JURISDICTIONS:
+        raise ValueError(f"is no known country; write a code of ISO 3166-1, such as CN, or {EVERYWHERE}")
+    return code
+
+
+Jurisdiction = Annotated[str, AfterValidator(_known)]
 Words = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
@@ -84,7 +95,7 @@ class RuleIn(Written):
     effective_from: date
     effective_to: date | None = None
     """The last day it holds."""
-    jurisdiction: tuple[str, ...] = ("CN",)
+    jurisdiction: tuple[Jurisdiction, ...] = Field(default=("CN",), min_length=1)
     severity: Severity
     action: Literal["block", "escalate", "confirm", "warn"]
     department: Department

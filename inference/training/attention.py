@@ -41,6 +41,9 @@ ORDINARY = 900
 SAFETY_TOPICS = ("security", "complaints")
 """Their questions speak of danger themselves."""
 LABELS = tuple(KINDS)
+LEAST = Thresholds(warn=0.85, confirm=0.6, escalate=0.85, block=0.85)
+"""Thresholds are no lower than these, chosen on 200 messages by another hand: most of what rules leave to the
+classifier is harmless."""
 _KIND_OF = {
     "escalate": (
         ("self_harm", ("self_harm",)),
@@ -113,10 +116,10 @@ def thresholds_of(
         return float(np.quantile(scores[rows], 1 - share)) + 1e-4
 
     return Thresholds(
-        warn=least(1 - p["none"], harmless, options.warned),
-        confirm=max(0.5, least(p["confirm"], harmless, options.handed)),
-        escalate=max(0.5, least(p["escalate"] + p["block"], harmless | others, options.handed)),
-        block=max(0.5, least(p["block"], harmless | others, options.handed)),
+        warn=max(LEAST.warn, least(1 - p["none"], harmless, options.warned)),
+        confirm=max(LEAST.confirm, least(p["confirm"], harmless, options.handed)),
+        escalate=max(LEAST.escalate, least(p["escalate"] + p["block"], harmless | others, options.handed)),
+        block=max(LEAST.block, least(p["block"], harmless | others, options.handed)),
     )
 
 

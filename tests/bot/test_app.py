@@ -97,6 +97,20 @@ async def test_nothing_blocks_the_event_loop_while_messages_are_handled(path: Pa
     assert all(reply.text.startswith("转账要多久") for reply in replies)
 
 
+async def test_rules_that_dont_act_are_named_from_the_start(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = path.parent / "rules" / "rules.yaml"
+    text = rules.read_text(encoding="utf-8")
+    rules.write_text(text.replace("action: block", "action: warn"), encoding="utf-8")
+    async with counter(path) as opened:
+        await eventually(lambda: "teller_rules_unapproved 1.0" in opened.app.metrics.render().decode())
+        report = await opened.ready()
+    assert report["ready"]
+    assert report["rules"]["unapproved"] == ["t.sell"]  # type: ignore[index]
+    assert "rules.unapproved" in capsys.readouterr().out
+
+
 async def test_what_runs_can_be_seen(path: Path) -> None:
     async with counter(path) as opened:
         await opened.platform.say("卡丢了怎么办", id="m1")

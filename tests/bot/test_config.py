@@ -41,7 +41,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_path: Path) -> None:
     message = refusal(tmp_path, "server:\n  port: 8080\n  hsot: 0.0.0.0\n")
-    assert message.endswith("teller.yaml:3: unknown key 'server.hsot'; did you mean 'host'?")
+    assert "teller.yaml:3: unknown key 'server.hsot'; did you mean 'host'?\n    hsot:\n    ^" in message
 
 
 def test_a_wrong_type_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -50,9 +50,44 @@ def test_a_wrong_type_is_refused_with_its_line(tmp_path: Path) -> None:
     assert "'eighty'" in message
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "at"),
+    [
+        ("server:\n  port: eighty\n", "port: eighty", "eighty"),
+        ("server: {host: a, port: eighty}\n", "…port: eighty", "eighty"),
+        ("bank: {name: {zh: 澜湾银行, en: 1, de: 澜湾}}\n", "…de:", "de:"),
+        ("turns:\n  lease_s: -1  # long\n", "lease_s: -1", "-1"),
+        (f"server:\n  port: {'a' * 300}\n", f"port: {'a' * 100}…", "aaa"),
+        ("bank:\n  hotline: {'澜湾': 1}\n", "hotline:", "hotline"),
+        ("server: {port: 8080, port_澜湾: 1}\n", "…port_澜湾:", "port_"),
+    ],
+)
+def test_a_caret_stands_under_the_place(tmp_path: Path, text: str, line: str, at: str) -> None:
+    shown, caret = refusal(tmp_path, text).splitlines()[-2:]
+    assert shown.strip() == line
+    assert caret.strip() == "^"
+    assert shown[caret.index("^") :].startswith(at)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "platforms:\n  telegram:\n    tokn: hunter2\n",
+        "platforms:\n  http: {secret: hunter2, colour: red}\n",
+        "store:\n  url: [hunter2]\n",
+        "platforms: {telegram: {tokn: hunter2, bot_tokn: hunter2}}\n",
+        "server: {tokn: hunter2, port: eighty, tocken: hunter2}\n",
+        "server:\n  - tokn: hunter2\n",
+    ],
+)
+def test_no_caret_shows_a_secret(tmp_path: Path, text: str) -> None:
+    assert "hunter2" not in refusal(tmp_path, text)
+
+
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path, "sever: {}\nturns:\n  lease_s: -1\n  tries: 0\n")
-    assert [line.split(":")[1] for line in message.splitlines()] == ["1", "3", "4"]
+    told = [line for line in message.splitlines() if not line.startswith("    ")]
+    assert [line.split(":")[1] for line in told] == ["1", "3", "4"]
 
 
 def test_a_missing_variable_is_refused_with_its_name_and_line(tmp_path: Path) -> None:

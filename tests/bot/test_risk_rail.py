@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from bot.config import Config
+from bot.locales import say
 from bot.ports import RiskRules
 from bot.rails import Context, chain, rails
 from bot.rails.base import reply
 from bot.rails.risk import CONFIRM
 from bot.safeguards import Safeguards
 from bot.store import Outcome, Owner
-from bot.types import Assessment, Buttons, InboundEvent, Text
+from bot.types import Assessment, Buttons, InboundEvent, Language, RiskAction, Text
 from tests.make import NOON, event
-from tests.safe import safeguards
+from tests.safe import RULES, safeguards
 
 CONFIG = Config()
 CARD = "6222021234567890128"
@@ -144,7 +145,8 @@ async def test_a_confirmation_has_a_reference_and_is_answered_after_a_yes(desk: 
     [message] = asked.messages
     assert message.kind == "confirmation"
     assert desk.asked == []
-    reference = desk.state[CONFIRM]["reference"]
+    [waiting] = desk.state[CONFIRM].values()
+    reference = waiting["reference"]
     [buttons] = [part for part in message.parts if isinstance(part, Buttons)]
     assert reference in buttons.prompt
     yes, _ = buttons.choices
@@ -173,18 +175,31 @@ async def test_a_confirmation_expires_and_can_be_cancelled(desk: Desk) -> None:
     assert desk.asked == []
     await desk.say("2万美元汇到国外")
     desk.now += timedelta(minutes=CONFIG.risk.confirm_minutes + 1)
-    outcome = await desk.say("确认")
+    [waiting] = desk.state[CONFIRM].values()
+    outcome = await desk.say(event("", kind="button", value=f"{CONFIRM}:{waiting['reference']}:yes"))
     assert kinds(outcome) == ["notice"]
     assert desk.asked == []
     assert any(entry.kind == "confirm.expired" for entry in outcome.audit)
 
 
-async def test_a_yes_of_somebody_else_in_the_group_confirms_nothing(desk: Desk) -> None:
-    def in_group(text: str, who: str) -> InboundEvent:
-        made = event(text)
-        place = replace_struct(made.conversation, kind="group")
-        return replace_struct(made, conversation=place, sender=replace_struct(made.sender, id=who))
+@pytest.mark.parametrize("word", ["是的", "不是"])
+async def test_a_yes_or_no_long_after_is_about_something_else(desk: Desk, word: str) -> None:
+    await desk.say("2万美元汇到国外")
+    desk.now += timedelta(minutes=CONFIG.risk.confirm_minutes + 1)
+    assert kinds(await desk.say(word)) == ["answer"]
+    assert [context.text for context in desk.asked] == [word]
 
+
+async def test_a_confirmed_question_is_still_known_to_have_held_personal_data(desk: Desk) -> None:
+    await desk.say(f"从卡号{CARD}把2万美元汇到国外")
+    assert desk.asked == []
+    await desk.say("确认")
+    [context] = desk.asked
+    assert "BANK_CARD" in context.kinds
+    assert CARD not in context.text
+
+
+async def test_a_yes_of_somebody_else_in_the_group_confirms_nothing(desk: Desk) -> None:
     await desk.say(in_group("2万美元汇到国外", "wang"))
     await desk.say(in_group("确认", "li"))
     assert CONFIRM in desk.state
@@ -193,12 +208,40 @@ async def test_a_yes_of_somebody_else_in_the_group_confirms_nothing(desk: Desk) 
     assert CONFIRM not in desk.state
 
 
-async def test_two_members_of_a_group_dont_finish_each_others_words(desk: Desk) -> None:
-    def in_group(text: str, who: str) -> InboundEvent:
-        made = event(text)
-        place = replace_struct(made.conversation, kind="group")
-        return replace_struct(made, conversation=place, sender=replace_struct(made.sender, id=who))
+async def test_two_members_of_a_group_confirm_each_their_own(desk: Desk) -> None:
+    await desk.say(in_group("2万美元汇到国外", "wang"))
+    asked = await desk.say(in_group("3万美元汇到国外", "li"))
+    [buttons] = [part for part in asked.messages[0].parts if isinstance(part, Buttons)]
+    pressed = event("", kind="button", value=buttons.choices[0].value)
+    assert kinds(await desk.say(of_group(pressed, "wang"))) == ["notice"]
+    await desk.say(in_group("确认", "wang"))
+    assert [context.text for context in desk.asked] == ["2万美元汇到国外"]
+    await desk.say(of_group(pressed, "li"))
+    assert [context.text for context in desk.asked] == ["2万美元汇到国外", "3万美元汇到国外"]
+    assert CONFIRM not in desk.state
 
+
+async def test_what_waits_in_a_big_group_stays_little_and_goes_in_time(desk: Desk) -> None:
+    for n in range(60):
+        await desk.say(in_group("2万美元汇到国外", f"u{n}"))
+    assert len(desk.state[CONFIRM]) == 50
+    desk.now += timedelta(days=2)
+    await desk.say(in_group("2万美元汇到国外", "li"))
+    assert len(desk.state[CONFIRM]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden"), [("我叫詹兰英，转到安全", "兰英"), ("邮箱lan@ex.com，转到安全", "lan@")]
+)
+async def test_the_end_of_a_message_is_remembered_without_personal_data(
+    desk: Desk, words: str, hidden: str
+) -> None:
+    await desk.say(words)
+    assert hidden not in str(desk.state)
+    assert kinds(await desk.say("账户")) == ["warning", "answer"]
+
+
+async def test_two_members_of_a_group_dont_finish_each_others_words(desk: Desk) -> None:
     await desk.say(in_group("转到安全", "wang"))
     assert kinds(await desk.say(in_group("账户", "li"))) == ["answer"]
     assert kinds(await desk.say(in_group("账户", "wang"))) == ["warning", "answer"]
@@ -212,6 +255,56 @@ async def test_the_memory_of_a_big_group_stays_small(desk: Desk) -> None:
             replace_struct(made, conversation=place, sender=replace_struct(made.sender, id=f"u{n}"))
         )
     assert len(desk.state["risk"]) <= 50
+
+
+class Swapped:
+    """The rules, of which other ones have been put in place since the message was assessed."""
+
+    version = "swapped"
+
+    def __init__(self, rules: RiskRules, *left: str) -> None:
+        self._rules, self._left = rules, left
+
+    def assess(self, text: str, **known: Any) -> Assessment:
+        return self._rules.assess(text, **known)
+
+    def says(self, template: str, language: Language, **values: str) -> str:
+        if template not in self._left:
+            raise KeyError(template)
+        return self._rules.says(template, language, **values)
+
+
+@pytest.mark.parametrize(
+    ("words", "action"),
+    [
+        ("让我转到安全账户", "warn"),
+        ("2万美元汇到国外", "confirm"),
+        ("钱转了，是安全账户", "escalate"),
+        ("我想卖银行卡", "block"),
+    ],
+)
+async def test_a_template_that_is_gone_leaves_nobody_without_words(
+    desk: Desk, words: str, action: RiskAction
+) -> None:
+    desk.safe = replace(desk.safe, rules=Swapped(desk.safe.rules))
+    outcome = await desk.say(words)
+    assert assessed(outcome)["action"] == action
+    said = outcome.tickets[0].before if outcome.tickets else outcome.messages[0].text
+    assert said == say(f"risk.plain.{action}", "zh", hotline=CONFIG.bank.hotline)
+
+
+async def test_another_template_for_the_same_action_goes_before_plain_words(
+    desk: Desk, tmp_path: Path
+) -> None:
+    more = RULES.replace("t.code", "t.other").replace("when: pii.otp", "when: said.abroad")
+    more = more.replace("template: caution", "template: check").replace(
+        "template: check", "template: caution", 1
+    )
+    more = more.replace("{text: x, facts: {pii.otp: true}}", "汇到国外")
+    desk.safe = safeguards(tmp_path / "more", lambda: desk.now, more)
+    desk.safe = replace(desk.safe, rules=Swapped(desk.safe.rules, "check"))
+    outcome = await desk.say("转到安全账户，汇到国外")
+    assert outcome.messages[0].text == "这是一笔大额汇款。"
 
 
 class Broken:
@@ -262,6 +355,17 @@ def replace_struct(value: Any, **changes: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(value, **changes)
+
+
+def of_group(made: InboundEvent, who: str) -> InboundEvent:
+    """The same in a group, by one of its members."""
+    place = replace_struct(made.conversation, kind="group")
+    moved: InboundEvent = replace_struct(made, conversation=place, sender=replace_struct(made.sender, id=who))
+    return moved
+
+
+def in_group(text: str, who: str) -> InboundEvent:
+    return of_group(event(text), who)
 
 
 async def test_the_beginning_of_a_message_that_is_too_long_is_assessed_all_the_same(desk: Desk) -> None:

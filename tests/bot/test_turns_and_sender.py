@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from adapters.fake import FakePlatform
 from bot.bus import MemoryBus
 from bot.config import Config, LiveConfig, Loaded
+from bot.config.staff import Staff, StaffFile
 from bot.errors import RetryLater, SendAmbiguous, SendError, SendRefused
 from bot.host import CounterHost
 from bot.metrics import Metrics
@@ -21,7 +23,7 @@ from bot.rails.human import escalation
 from bot.sender import TRIES, Sender
 from bot.store import Outcome, Store
 from bot.turns import CRASHES, Turns
-from bot.types import InboundEvent, Text
+from bot.types import Card, Conversation, InboundEvent, Text
 from inference.privacy.masker import TextMasker
 from inference.privacy.masking import Masked
 from tests.conftest import eventually
@@ -56,6 +58,8 @@ class Bench:
         self.metrics = Metrics()
         config = Config()
         self.live = LiveConfig(Loaded(config, Path("teller.yaml"), "test"))
+        self.fallback: Conversation | None = None
+        """Where staff are told if a department's own channel can't be reached."""
         self.host = CounterHost(
             store, self.bus, self.live, self.metrics, self.clock, lambda: "id", TextMasker()
         )
@@ -72,6 +76,7 @@ class Bench:
             self.metrics,
             self.clock,
             mask=lambda t: TextMasker().mask(t).text,
+            fallback=lambda: self.fallback,
         )
         tasks = [asyncio.create_task(turns.run()), asyncio.create_task(sender.run())]
         await asyncio.sleep(0)
@@ -336,6 +341,73 @@ async def test_a_message_that_never_gets_through_becomes_a_dead_letter(bench: Be
         await bench.platform.say("2")
         assert await bench.texts(1) == ["re: 2"]
     assert await bench.open_letters() == 1
+
+
+FRAUD = Conversation("fake", "test", "fraud", kind="group")
+DESK = Conversation("fake", "test", "desk", kind="group")
+
+
+async def fetch_a_person(event: InboundEvent, context: Context) -> Outcome:
+    """Opens a P1 ticket in a department whose channel is FRAUD."""
+    channel = {"platform": "fake", "account": "test", "chat": "fraud"}
+    staff = Staff(StaffFile.model_validate({"departments": {"fraud_risk": {"channel": channel}}}))
+    ticket = escalation(
+        event, replace(context, staff=staff), department="fraud_risk", reason="scam_police", severity="P1"
+    )
+    return Outcome(seen=event.text, tickets=(ticket,))
+
+
+@pytest.mark.parametrize(
+    ("failures", "tries"), [([SendRefused("channel_not_found")], 1), ([SendError("502")] * TRIES, TRIES)]
+)
+async def test_staff_who_cant_be_told_in_their_own_channel_are_told_in_the_default_one(
+    bench: Bench, failures: list[Exception], tries: int
+) -> None:
+    bench.fallback = DESK
+    bench.platform.failures.extend([None, *failures])
+    async with bench.working(fetch_a_person):
+        await bench.platform.say("钱被骗走了")
+        promise = await bench.platform.reply()
+        assert "15分钟内" in promise.text
+        for done in range(1, tries):
+            await bench.recorded(f"outbox WHERE status = 'pending' AND tries = {done}")
+            bench.clock.forward(120)
+        told = await bench.platform.reply()
+        await bench.recorded("outbox WHERE idempotency_key LIKE '%|staff|default' AND status = 'sent'")
+    assert told.conversation == DESK
+    assert "没能送达" in told.text
+    [card] = [part for part in told.parts if isinstance(part, Card)]
+    [ticket] = await bench.store.tickets()
+    assert ticket.number in card.title
+    [letter] = await bench.store.letters()
+    assert letter.conversation == FRAUD.key
+    assert bench.metrics.staff_untold.labels("default")._value.get() == 1
+    # What staff were told of a customer is the customer's, wherever it was told.
+    [mine, there] = await bench.store.read(
+        lambda c: c.exec_driver_sql("SELECT subject FROM outbox WHERE idempotency_key LIKE '%|staff%'").all()
+    )
+    assert mine == there
+    # Once the channel is put right, the letter is sent to it after all.
+    async with bench.working():
+        assert await bench.store.retry_letter(letter.id)
+        assert (await bench.platform.reply()).conversation == FRAUD
+
+
+@pytest.mark.parametrize("fallback", [None, FRAUD, DESK])
+async def test_staff_who_can_be_told_nowhere_are_a_dead_letter(
+    bench: Bench, fallback: Conversation | None
+) -> None:
+    bench.fallback = fallback
+    bench.platform.failures.extend([None, SendRefused("channel_not_found"), SendRefused("not_in_channel")])
+    async with bench.working(fetch_a_person):
+        await bench.platform.say("钱被骗走了")
+        await bench.platform.reply()
+        tried = 2 if fallback == DESK else 1
+        await bench.recorded(f"(SELECT count(*) AS n FROM dead_letters) AS letters WHERE n = {tried}")  # noqa: S608
+    assert [message.conversation.chat for message in bench.platform.sent] == ["customer"]
+    assert await bench.open_letters() == tried
+    assert bench.metrics.staff_untold.labels("none")._value.get() == 1
+    assert (await bench.store.depths()).outbox == 0
 
 
 async def confirm(event: InboundEvent, _context: Context) -> Outcome:

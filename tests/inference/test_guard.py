@@ -129,6 +129,49 @@ def test_a_figure_stays_with_what_it_belongs_to(
     assert ok or finding.reason.startswith("misuse")
 
 
+LIMITS = passage(
+    "手机银行取款限额每天5万元，转账限额每天20万元。账户管理费每月5元，年费每年10元。活期存款年利率0.35%，一年期定期年利率1.75%。"
+)
+TERMS = passage("The savings rate is 1.75% a year. The service fee is CNY 5 a month; the card costs CNY 10 per year. "
+                "The daily cash withdrawal limit is CNY 50,000 and the daily transfer limit is CNY 200,000.")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "replies"),
+    [
+        (LIMITS, ["账户管理费每天5元。", "账户管理费每年5元。", "年费每月10元。", "账户管理费5元/天。", "账户管理费5元一年。", "管理费一天5元。",
+                  "月利率1.75%。", "定期日利率1.75%。", "取款限额每天20万元。", "手机银行转账限额每天5万元。", "每天可取款20万元。", "转账限额5万元。",
+                  "活期利率1.75%。", "活期存款年利率1.75%。"]),
+        (TERMS, ["The rate is 1.75% per month.", "The rate is 1.75% for each month.", "The service fee is CNY 5 for each day.",
+                 "The service fee is CNY 5 a year.", "The card costs CNY 10 a month.", "The monthly rate is 1.75%.",
+                 "The daily cash withdrawal limit is CNY 200,000.", "The transfer limit is CNY 50,000."]),
+    ],
+)  # fmt: skip
+def test_a_figure_stays_with_its_period_and_its_subject(
+    guard: ReplyGuard, source: Passage, replies: list[str]
+) -> None:
+    assert [reply for reply in replies if guard.check(reply, [source]).ok] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "replies"),
+    [
+        (LIMITS, ["账户管理费是5元/月。", "每月收5元管理费，每年收10元年费。", "一年定期利率1.75%。", "每个月的账户管理费为五元。", "转账日限额20万元。",
+                  "每日取款限额是5万元。", "转账限额每日20万，取款5万。", "取款限额一天5万元。", "定期的年利率是1.75%，活期0.35%。"]),
+        (TERMS, ["The rate is 1.75% per year.", "The service fee is CNY 5 every month.", "The card costs CNY 10 yearly.",
+                 "The yearly rate is 1.75%.", "The limit is CNY 50,000 a day for withdrawals and CNY 200,000 a day for transfers.",
+                 "The monthly service fee is CNY 5."]),
+    ],
+)  # fmt: skip
+def test_the_same_period_and_subject_in_other_words_pass(
+    guard: ReplyGuard, source: Passage, replies: list[str]
+) -> None:
+    refused = [
+        (reply, finding.reason) for reply in replies if not (finding := guard.check(reply, [source])).ok
+    ]
+    assert refused == []
+
+
 def test_most_figures_that_change_places_are_noticed(guard: ReplyGuard, passages: list[Passage]) -> None:
     """Two figures of a kind, both from the passage, swapped in its own text."""
     rng = random.Random(20260701)

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from bot.config import LiveConfig, load
-from bot.config.staff import PERMISSIONS, Permission, Person, Role, Staff, can, load_staff
+from bot.config.staff import PERMISSIONS, Permission, Person, Role, Staff, StaffFile, can, load_staff
 from bot.errors import ConfigError
 from bot.tickets.ticket import DEPARTMENTS
 
@@ -80,6 +80,17 @@ def test_a_file_that_is_named_must_exist(tmp_path: Path) -> None:
     path.write_text("staff: people.yaml\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"people\.yaml: no such file"):
         load(path)
+
+
+def test_the_default_channel_is_known_by_itself() -> None:
+    def staff(departments: dict[str, object]) -> Staff:
+        return Staff(StaffFile.model_validate({"departments": departments}))
+
+    assert Staff().default_channel is None
+    assert staff({"cards": {"hours": "always"}, "default": {"hours": "always"}}).default_channel is None
+    known = staff({"default": {"channel": {"platform": "slack", "chat": "C1"}}})
+    assert known.default_channel is not None
+    assert known.default_channel == known.channel("cards")
 
 
 def test_a_department_without_a_channel_falls_back_to_the_default_one(tmp_path: Path) -> None:

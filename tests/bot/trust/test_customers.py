@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from bot.config.trust import Retention
 from bot.errors import LeaseLost, NotAllowed, StoreError
 from bot.store import Outcome, Store, StoredFile
 from bot.store.custody import Custody
 from bot.store.retention import steps
-from bot.store.schema import audit, profiles, subjects, tickets
+from bot.store.schema import audit, history, inbox, profiles, subjects, tickets
 from bot.store.vault import Secret
 from bot.trust.keyring import FixedKeys
 from bot.trust.people import Approvals
@@ -142,6 +143,52 @@ async def test_in_a_group_only_the_members_own_words_go(store: Store) -> None:
     assert (await custody.find("fake|test|room|")).index == ""
 
 
+async def test_an_erasure_takes_what_a_groups_state_remembers_of_a_member(store: Store) -> None:
+    room, wang, li = "fake|test|room|", "fake|test|room||wang", "fake|test|room||li"
+    state: dict[str, Any] = {
+        "risk": {wang: {"tail": "wangs words"}, li: {"tail": "lis words"}},
+        "confirm": {wang: {"text": "wangs wish", "until": T0}},
+        "complaint": {wang: {"at": T0, "opened": True}, li: {"at": T0, "opened": False}},
+        "unsure": [1, wang, T0],
+        "warned": {"caution": T0},
+        "choices": [["yes", "confirm:1:yes"]],
+    }
+    for sender, id in (("wang", "g1"), ("li", "g2")):
+        await store.accept(group_event("words", sender=sender, id=id), b"", queue_limit=9, now=T0)
+        [claim] = await store.claim(now=T0, lease_s=30, limit=9)
+        await store.complete(claim, Outcome(seen="words", state=state), now=T0)
+    # The transcript is gone in time, and what the state holds of him is found all the same.
+    await store.write(lambda c: c.execute(delete(history)))
+    await store.write(lambda c: c.execute(update(inbox).values(subject=None)))
+    await store.accept(group_event("more", sender="li", id="g3"), b"", queue_limit=9, now=T0)
+    [under_way] = await store.claim(now=T0, lease_s=30, limit=9)
+    await Custody(store).erase(WANG, **TWO, now=T0)
+    # A turn that holds the state as it was can't write it back.
+    with pytest.raises(LeaseLost):
+        await store.complete(under_way, Outcome(state=state), now=T0)
+    [again] = await store.claim(now=T0, lease_s=30, limit=9)
+    assert again.event.event_id == "g3"
+    assert again.state == {
+        "risk": {li: {"tail": "lis words"}},
+        "confirm": {},
+        "complaint": {li: {"at": T0, "opened": False}},
+        "warned": {"caution": T0},
+        "choices": [["yes", "confirm:1:yes"]],
+    }
+    assert again.event.conversation.key == room
+
+
+async def test_a_group_that_remembers_nothing_of_a_member_is_left_alone(store: Store) -> None:
+    for sender, id in (("wang", "g1"), ("li", "g2")):
+        await store.accept(group_event("words", sender=sender, id=id), b"", queue_limit=9, now=T0)
+        [claim] = await store.claim(now=T0, lease_s=30, limit=9)
+        await store.complete(claim, Outcome(seen="words", state={"warned": {"caution": T0}}), now=T0)
+    await store.accept(group_event("more", sender="li", id="g3"), b"", queue_limit=9, now=T0)
+    [under_way] = await store.claim(now=T0, lease_s=30, limit=9)
+    await Custody(store).erase(WANG, **TWO, now=T0)
+    await store.complete(under_way, Outcome(), now=T0)
+
+
 async def test_an_erasure_takes_two_people(store: Store) -> None:
     await converse(store)
     for by, second in (("chen", "chen"), ("", "chen"), ("", "")):
@@ -192,6 +239,66 @@ async def test_each_kind_of_data_goes_when_its_own_time_is_over(store: Store) ->
     # Keys that seal nothing go too (their age is by the real clock here).
     left = await store.read(lambda c: c.execute(select(subjects.c.subject)).scalars().all())
     assert left == []
+
+
+async def keep_ticket_and_profile(store: Store) -> None:
+    """What lies on file of the customer WANG since T0."""
+
+    def write(connection: Connection) -> None:
+        seal = store.keys.of(connection, KEY)
+        data = seal.seal("profiles", "data", KEY, '{"age":40}')
+        connection.execute(insert(profiles).values(whose=KEY, data=data, updated_at=T0, subject=seal.id))
+        ticket = {
+            "number": "T-1",
+            "conversation": KEY,
+            "place": "{}",
+            "whose": KEY,
+            "department": "cards",
+            "reason": "asked",
+            "severity": "P3",
+            "opened_at": T0,
+            "due": T0,
+            "updated_at": T0,
+            "summary": seal.seal("tickets", "summary", "T-1", WORDS),
+            "subject": seal.id,
+        }
+        connection.execute(insert(tickets).values(ticket))
+
+    await store.write(write)
+
+
+async def test_tickets_and_profiles_have_their_time_too(store: Store) -> None:
+    await converse(store)
+    await keep_ticket_and_profile(store)
+    await store.sweep(now=T0 + 1094 * DAY, retention=Retention())
+    assert await counts(store, T0 + 1094 * DAY) == {}
+    assert await counts(store, T0 + 1096 * DAY) == {"tickets' summaries": 1, "profiles": 1}
+    short = Retention(tickets=30, profiles=1095)
+    await store.sweep(now=T0 + 1094 * DAY + 7200, retention=short)
+    left = await store.read(lambda c: c.execute(select(tickets.c.number, tickets.c.summary)).all())
+    assert [tuple(row) for row in left] == [("T-1", "")]
+    assert len(await store.read(lambda c: c.execute(select(profiles)).all())) == 1
+    await store.sweep(now=T0 + 1096 * DAY, retention=Retention())
+    assert await store.read(lambda c: c.execute(select(profiles)).all()) == []
+
+
+async def test_the_profile_of_a_customer_who_still_comes_stays(store: Store) -> None:
+    await keep_ticket_and_profile(store)
+    for age, id in ((0.5, "e1"), (900, "e2")):
+        at = T0 + age * DAY
+        await store.accept(event("你好", id=id), b"", queue_limit=9, now=at)
+        [claim] = await store.claim(now=at, lease_s=30, limit=9)
+        await store.complete(claim, Outcome(seen="你好"), now=at)
+    assert "profiles" not in await counts(store, T0 + (900 + 1094) * DAY)
+    assert (await counts(store, T0 + (900 + 1096) * DAY))["profiles"] == 1
+
+
+async def test_a_legal_hold_keeps_tickets_and_profiles(store: Store) -> None:
+    await converse(store)
+    await keep_ticket_and_profile(store)
+    await Custody(store).hold(WANG, reason="case 7", **TWO, now=T0)
+    found = await counts(store, T0 + 2000 * DAY)
+    assert not {"tickets' summaries", "profiles"} & found.keys()
 
 
 async def test_a_fresh_look_for_what_is_due_waits_an_hour(store: Store) -> None:
@@ -261,34 +368,7 @@ def test_with_a_staff_file_only_its_people_may() -> None:
 
 async def test_tickets_and_profiles_are_handed_out_and_blanked_too(store: Store) -> None:
     await converse(store)
-
-    def write(connection: Connection) -> None:
-        seal = store.keys.of(connection, KEY)
-        connection.execute(
-            insert(profiles).values(
-                whose=KEY,
-                data=seal.seal("profiles", "data", KEY, '{"age":40}'),
-                updated_at=T0,
-                subject=seal.id,
-            )
-        )
-        ticket = {
-            "number": "T-1",
-            "conversation": KEY,
-            "place": "{}",
-            "whose": KEY,
-            "department": "cards",
-            "reason": "asked",
-            "severity": "P3",
-            "opened_at": T0,
-            "due": T0,
-            "updated_at": T0,
-            "summary": seal.seal("tickets", "summary", "T-1", WORDS),
-            "subject": seal.id,
-        }
-        connection.execute(insert(tickets).values(ticket))
-
-    await store.write(write)
+    await keep_ticket_and_profile(store)
     custody = Custody(store)
     found = await custody.export(WANG, by="chen", now=T0)
     assert found["profile"][0]["profile"] == {"age": 40}

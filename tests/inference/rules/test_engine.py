@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,14 @@ def test_memory_keeps_no_long_numbers(engine: RuleEngine) -> None:
     assert "6222" not in str(engine.assess("卡号6222021234567890", now=NOW).memory)
 
 
+def test_memory_keeps_the_end_as_it_was_masked_and_words_still_join(engine: RuleEngine) -> None:
+    first = engine.assess("詹兰英说转到安全", kept="詹**说转到安全", now=NOW)
+    assert "兰英" not in str(first.memory)
+    later = NOW + timedelta(seconds=20)
+    assert engine.assess("账户", memory=first.memory, now=later).action == "warn"
+    assert len(engine.assess("好" * 9000, kept="好" * 9000, now=NOW).memory["tail"]) == 24
+
+
 def test_facts_count_as_words_do(engine: RuleEngine) -> None:
     assert engine.assess("汇到国外", facts={"amount.usd": 1_000_000}, now=NOW).action == "confirm"
     assert engine.assess("把2万美元汇到国外", now=NOW).action == "confirm"
@@ -62,6 +72,29 @@ def test_a_rule_that_cant_be_evaluated_fails_closed(tmp_path: Path) -> None:
     found = engine.assess("我想卖银行卡", now=NOW)
     assert (found.action, found.errors, found.severity) == ("escalate", ("t.sell",), "P2")
     assert engine.assess("你好", now=NOW).errors == ()
+
+
+class Bursts:
+    """A condition that fails as no condition should."""
+
+    def __init__(self, condition: Any) -> None:
+        self.names, self.gate = condition.names, condition.gate
+
+    def holds(self, *_: object) -> bool:
+        raise RecursionError
+
+
+def test_a_rule_that_fails_in_any_other_way_takes_no_finding_along(tmp_path: Path) -> None:
+    rules = engine_of(tmp_path).rules
+    broken = [
+        replace(r, condition=Bursts(r.condition)) if r.id == "t.before" else r  # type: ignore[arg-type]
+        for r in rules.rules
+    ]
+    engine = RuleEngine(replace(rules, rules=tuple(broken)))
+    found = engine.assess("我想卖银行卡，转到安全账户", now=NOW)
+    assert (found.action, found.errors) == ("block", ("t.before",))
+    assert [rule.id for rule in found.rules] == ["t.sell"]
+    assert engine.assess("转到安全账户", now=NOW).action == "escalate"
 
 
 def test_drafts_and_unapproved_rules_only_run_in_the_shadow(tmp_path: Path) -> None:

@@ -53,6 +53,21 @@ def refused(folder: Path, text: str) -> str:
         ("zh: [安全账户]", "zh: [(安全账户]", "every ( needs its )"),
         ("id: t.after", "id: t.before", "is there already"),
         ("source: the test", "source: x", "at least 4 characters"),
+        ("severity: P2", "severity: P2\n    jurisdiction: [XX]", "is no known country"),
+        ("severity: P2", "severity: P2\n    jurisdiction: [CN, cn]", "is no known country"),
+        ("severity: P2", "severity: P2\n    jurisdiction: []", "at least 1 item"),
+        (
+            "fire: [转到安全账户]",
+            "fire: [{text: 安全账户, context: {amont: 5}}]",
+            "'context.amont'; did you mean 'amount'?",
+        ),
+        (
+            "fire: [转到安全账户]",
+            "fire: [{text: 安全账户, context: {customer: {risk: C3}}}]",
+            "'context.customer.risk'",
+        ),
+        ("fire: [转到安全账户]", "fire: [{text: 安全账户, context: {product: R3}}]", "it needs risk"),
+        ("fire: [转到安全账户]", "fire: [{text: 安全账户, context: {payee: novel}}]", "write new or known"),
     ],
 )
 def test_a_rule_that_is_wrong_is_refused_with_its_line(
@@ -70,6 +85,27 @@ def test_a_caret_shows_where_a_condition_is_wrong(tmp_path: Path) -> None:
     )
     line, caret = message.splitlines()[-2:]
     assert line[caret.index("^") :].startswith(".nothing") or line[caret.index("^") :].startswith("said")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "at"),
+    [
+        ("severity: P2", "severity: P2\n    colour: red", "colour:"),
+        ("severity: P2", "severity: P9", "P9"),
+        ("template: caution", "template: cation", "cation"),
+        (
+            "effective_from: 2020-01-01",
+            "effective_from: 2020-01-01\n    effective_to: 2026-01-01",
+            "2026-01-01",
+        ),
+        ("severity: P2", "severity: P2\n    jurisdiction: [CN, XX]", "XX"),
+        ("fire: [转到安全账户]", "fire: [{text: 安全账户, context: {amont: 5}}]", "amont"),
+        ("said.safe_account && !said.moved", "'[1, 2].all(x, x > 0)'", "'[1, 2]"),
+    ],
+)
+def test_a_caret_shows_where_a_rule_is_wrong(tmp_path: Path, was: str, becomes: str, at: str) -> None:
+    line, caret = refused(tmp_path, RULES.replace(was, becomes, 1)).splitlines()[-2:]
+    assert line[caret.index("^") :].startswith(at)
 
 
 def test_conditions_that_refer_to_themselves_are_refused(tmp_path: Path) -> None:
@@ -171,3 +207,95 @@ async def test_a_running_set_takes_what_is_good_and_approved_and_nothing_else(tm
     assert await live.reload()
     assert live.version != first
     assert not await live.reload()
+
+
+def written(folder: Path, text: str) -> None:
+    (folder / "rules.yaml").write_text(text, encoding="utf-8")
+
+
+def agreed(folder: Path) -> None:
+    approve_all(RuleEngine(load_rules(folder, today=date(2026, 11, 23))), folder)
+
+
+RETIRED = RULES.replace(
+    "severity: P2\n    action: block", "severity: P2\n    status: retired\n    action: block"
+)
+DELETED = RULES[: RULES.index("  - id: t.sell")] + RULES[RULES.index("  - id: t.code") :]
+WORDS = """  attention_look: {zh: "请小心。", en: "Take care."}
+rules:
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (RETIRED, "t.sell acts and was made retired without approval"),
+        (RETIRED.replace("retired", "draft"), "t.sell acts and was made a draft"),
+        (DELETED, "t.sell was deleted while it acts"),
+        (
+            RULES.replace("action: block", "action: block\n    jurisdiction: [US]"),
+            "t.sell was changed and isn't approved",
+        ),
+        (
+            RULES.replace("id: t.sell", "id: t.sold"),
+            "t.sell was deleted while it acts",
+        ),
+    ],
+)
+async def test_one_person_cannot_end_a_rule_that_acts(tmp_path: Path, text: str, says: str) -> None:
+    engine_of(tmp_path)
+    agreed(tmp_path)
+    live = LiveRules(tmp_path, jurisdiction="CN")
+    written(tmp_path, text)
+    with pytest.raises(ConfigError, match=says):
+        await live.reload()
+    assert "t.sell" in {rule.id for rule in live.engine.acting()}
+    # A process that starts anew has nothing to hold it against but the approvals.
+    assert "t.sell" in LiveRules(tmp_path, jurisdiction="CN").unapproved()
+
+
+@pytest.mark.parametrize("then", [RETIRED, DELETED])
+async def test_two_people_may_retire_a_rule_and_then_it_may_go(tmp_path: Path, then: str) -> None:
+    engine_of(tmp_path)
+    agreed(tmp_path)
+    live = LiveRules(tmp_path, jurisdiction="CN")
+    written(tmp_path, RETIRED)
+    agreed(tmp_path)
+    written(tmp_path, then)
+    assert await live.reload()
+    assert "t.sell" not in {rule.id for rule in live.engine.acting()}
+    assert live.unapproved() == LiveRules(tmp_path, jurisdiction="CN").unapproved() == []
+    written(tmp_path, RULES)
+    assert await live.reload()
+    assert live.unapproved() == ["t.sell"]
+
+
+async def test_the_words_of_the_classifier_need_two_people_too(tmp_path: Path) -> None:
+    text = RULES.replace("rules:\n", WORDS, 1)
+    engine_of(tmp_path, text)
+    assert "templates.attention" in LiveRules(tmp_path, jurisdiction="CN").unapproved()
+    agreed(tmp_path)
+    live = LiveRules(tmp_path, jurisdiction="CN")
+    assert live.unapproved() == []
+    written(tmp_path, text.replace("请小心。", "放心转。"))
+    with pytest.raises(ConfigError, match="what the classifier says was changed"):
+        await live.reload()
+    written(tmp_path, RULES)
+    with pytest.raises(ConfigError, match="what the classifier says is gone"):
+        await live.reload()
+    assert live.says("attention_look", "zh") == "请小心。"
+    written(tmp_path, text.replace("请小心。", "放心转。"))
+    assert LiveRules(tmp_path, jurisdiction="CN").unapproved() == ["templates.attention"]
+    agreed(tmp_path)
+    assert await live.reload()
+    assert live.says("attention_look", "zh") == "放心转。"
+    assert "is there already" in refused(tmp_path, text.replace("t.sell", "templates.attention"))
+
+
+async def test_a_start_says_what_no_longer_acts(tmp_path: Path) -> None:
+    engine_of(tmp_path)
+    agreed(tmp_path)
+    written(tmp_path, RULES.replace("action: block", "action: warn"))
+    assert LiveRules(tmp_path, jurisdiction="CN").unapproved() == ["t.sell"]
+    agreed(tmp_path)
+    assert LiveRules(tmp_path, jurisdiction="CN").unapproved() == []

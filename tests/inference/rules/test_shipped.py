@@ -36,6 +36,4 @@ def test_every_rule_says_where_it_comes_from_and_is_shown_firing_and_quiet(rules
 
 def test_every_active_rule_has_been_approved_by_two_people(rules: RuleSet) -> None:
     approved = approved_digests(FOLDER)
-    assert [
-        rule.id for rule in rules.rules if rule.spec.status == "active" and rule.digest not in approved
-    ] == []
+    assert [item.id for item in rules.to_approve() if item.digest not in approved] == []
