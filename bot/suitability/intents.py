@@ -135,7 +135,8 @@ _COACH_TOPIC = re.compile(
     rf"|(?:就?按|照)(?:照)?{_GRADE}(?:的?标准|等级|级别)?(?:来)?给我(?:推荐|介绍|买)"
     r"|(?:教我|告诉我|教教我|教一下我).{0,6}(?:混|通|蒙)?过(?![期程去敏]).{0,6}(?:测评|问卷|风评|评估)"
     r"|(?:帮我|教我|怎么|如何|怎样).{0,4}(?:混过|蒙过|应付|糊弄|骗过|绕过).{0,6}(?:测评|问卷|风评|评估)"
-    r"|\b(?:(?:pretend|act as if|just say|assume) (?:that )?i(?:'m| am)|(?:treat|rate|mark|set) me (?:as|to|at))"
+    r"|\b(?:(?:pretend|act as if|just say|assume) (?:that )?i(?:'m| am)|"
+    r"(?:treat|rate|mark|set) me (?:as|to|at))"
     r" (?:an? )?(?:[cr]\s?[1-5]\b|aggressive|growth)",
     re.I,
 )

@@ -31,7 +31,7 @@ _GROUPS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 _NAMES = tuple((group, number) for group, subjects in enumerate(_GROUPS) for number, _ in enumerate(subjects))
 # Cheap first: a place where no subject can begin is passed over at once.
-_START = r"(?:(?=[取提支可最转汇消刷存借储信贷活定整境跨个企对单申认买赎卖管托销年工补换])|(?=\b[a-z]))"
+_START = r"(?:(?=[取提支可最至转汇消刷存借储信贷活定整境跨个企对单申认买赎卖管托销年工补换])|(?=\b[a-z]))"
 _SUBJECT = re.compile(
     f"{_START}(?:"
     + "|".join(f"(?P<s{at}>{_GROUPS[group][number]})" for at, (group, number) in enumerate(_NAMES))

@@ -118,7 +118,7 @@ def test_operators_set_confirm_and_show_a_profile(tmp_path: Path) -> None:
 
 
 def test_teller_check_names_a_product_that_disagrees_with_the_knowledge(tmp_path: Path) -> None:
-    path = write_config(tmp_path)
+    path = write_config(tmp_path, suitability={"enabled": True})
     (tmp_path / "knowledge" / "facts").mkdir()
     (tmp_path / "knowledge" / "facts" / "bank.yaml").write_text(
         "facts:\n  wealth.mixed_min: {value: 40000, unit: CNY}\n"
