@@ -29,7 +29,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Risk rules: test, explain, replay, approve.", no_args_is_help=True)
 
 ByOption = Annotated[str, typer.Option("--by", help="Your id in staff.yaml.")]
-Ids = Annotated[list[str], typer.Argument(help="Ids of rules, or how they begin; none means all.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of rules, or how they begin; none means all.")]
 
 
 @app.command("test")
@@ -80,7 +80,7 @@ def explain(
 
 @app.command()
 def replay(
-    rules: Ids,
+    rules: Ids = None,
     days: Annotated[int, typer.Option(help="How far back.", min=1)] = 7,
     show: Annotated[int, typer.Option(help="Show that many messages for each rule (masked).")] = 5,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -136,8 +136,8 @@ def show_all(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @app.command()
 def propose(
-    rules: Ids,
     by: ByOption,
+    rules: Ids = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Put new, changed or retired rules, and the classifier's words, up for approval."""
@@ -160,8 +160,8 @@ def propose(
 
 @app.command()
 def approve(
-    rules: Ids,
     by: ByOption,
+    rules: Ids = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Approve what somebody else has proposed; a running Teller takes it up at once."""
@@ -181,14 +181,14 @@ def _load(live: LiveConfig) -> RuleSet:
     return load_rules(live.current.rules_path, today=datetime.now(UTC).date())
 
 
-def _chosen(loaded: RuleSet, ids: list[str]) -> list[Rule]:
+def _chosen(loaded: RuleSet, ids: list[str] | None) -> list[Rule]:
     chosen = [rule for rule in loaded.rules if not ids or any(rule.id.startswith(id) for id in ids)]
-    if not chosen:
+    if ids and not chosen:
         raise fail(f"no rule's id begins with {', '.join(ids)}; `teller rules list` shows them all")
     return chosen
 
 
-def _to_approve(loaded: RuleSet, ids: list[str]) -> list[Rule | SharedTexts]:
+def _to_approve(loaded: RuleSet, ids: list[str] | None) -> list[Rule | SharedTexts]:
     """What of it can be approved; drafts can't."""
     items = loaded.to_approve()
     chosen = [item for item in items if not ids or any(item.id.startswith(id) for id in ids)]
