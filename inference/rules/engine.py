@@ -19,7 +19,7 @@ from bot.types import Assessment, Fired, RiskAction
 from inference.rules.amounts import find_amounts
 from inference.rules.facts import Value, facts_of_kinds, money_facts
 from inference.rules.folding import fold, trace
-from inference.rules.lexicon import QUESTION, Hit
+from inference.rules.lexicon import QUESTION, Found, Span
 from inference.rules.schema import ACTIONS
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class RuleEngine:
                 self._candidates.setdefault(name, []).append(number)
             names |= set(rule.unless.names) if rule.unless else set()
             recalled |= {n.removeprefix("recently.") for n in names if n.startswith("recently.")}
-        self._recalled = frozenset(recalled)
+        self._recalled = {f"said.{concept}": concept for concept in recalled}
+        """Facts that are remembered, with their concepts."""
 
     @property
     def version(self) -> str:
@@ -124,7 +125,7 @@ class RuleEngine:
         tail = memory.get("tail", "") if at - memory.get("at", 0.0) <= JOIN_S else ""
         joined = f"{tail}{folded}"
         given = {**(facts or {}), **facts_of_kinds(pasted)}
-        known, hits = self._facts(joined, len(tail), folded, given)
+        known, found = self._facts(joined, len(tail), folded, given)
         remembered = self._remember(known, folded if kept is None else _end(kept), memory, at)
         get = self._candidates.get
         numbers = {n for name in known for n in get(name, ())}
@@ -141,42 +142,36 @@ class RuleEngine:
             except Exception:  # whatever it is: this rule's trouble mustn't take the others' findings along
                 if not self._shadow[number]:
                     broken.append(rule)
-        return self._assessment(text, len(tail), fired, broken, hits, remembered)
+        return self._assessment(text, len(tail), fired, broken, found, remembered)
 
     def _facts(
         self, joined: str, tail: int, folded: str, given: Mapping[str, Value]
-    ) -> tuple[dict[str, Value], list[Hit]]:
+    ) -> tuple[dict[str, Value], Found]:
         known: dict[str, Value] = {name: value for name, value in given.items() if value}
-        excepted: set[str] = set()
-        hits = self._lexicon.find(joined, tail, excepted)
-        for hit in hits:
-            if not hit.negated:
-                known[f"said.{hit.concept}"] = True
-        for hit in hits:
-            if hit.negated and f"said.{hit.concept}" not in known:
-                known[f"denied.{hit.concept}"] = True
-        for concept in self._lexicon.hear(joined, excepted):
-            if f"denied.{concept}" not in known:
+        found = self._lexicon.find(joined, tail)
+        for concept in found.said:
+            known[f"said.{concept}"] = True
+        for concept in found.denied:
+            if concept not in found.said:
+                known[f"denied.{concept}"] = True
+        for concept in self._lexicon.hear(joined, found.excepted):
+            if concept not in found.denied:
                 known[f"said.{concept}"] = True
-        money = money_facts(find_amounts(folded))
-        for name, value in money.items():
+        for name, value in money_facts(find_amounts(folded)).items():
             known.setdefault(name, value)
         known["text.length"] = len(folded)
-        if "?" in folded or _ASKED in known:
+        if known.pop(_ASKED, False) or "?" in folded:
             known["text.question"] = True
-        known.pop(_ASKED, None)
         if folded.isascii():
             known["text.english"] = True
-        return known, hits
+        return known, found
 
     def _remember(self, known: dict[str, Value], kept: str, memory: Memory, at: float) -> dict[str, Any]:
         """Add `recently.*` to what is known; what to keep for the next message: the end of `kept`, folded."""
         earlier: Mapping[str, float] = memory.get("said", {})
         said = {name: when for name, when in earlier.items() if at - when <= WINDOW_S}
-        for name in list(known):
-            concept = name.removeprefix("said.")
-            if concept != name and concept in self._recalled:
-                said[concept] = at
+        for name in known.keys() & self._recalled.keys():
+            said[self._recalled[name]] = at
         for concept in said:
             known[f"recently.{concept}"] = True
         return {"tail": _LONG_NUMBER.sub("#", kept[-TAIL:]), "at": at, "said": said}
@@ -187,7 +182,7 @@ class RuleEngine:
         tail: int,
         fired: Sequence[tuple[Rule, bool]],
         broken: Sequence[Rule],
-        hits: Sequence[Hit],
+        read: Found,
         memory: dict[str, Any],
     ) -> Assessment:
         live = [rule for rule, shadow in fired if not shadow]
@@ -207,7 +202,7 @@ class RuleEngine:
                 department="fraud_risk" if broken else "",
                 reason="rule_error" if broken else "",
             )
-        spans = _Spans(text, tail, hits)
+        spans = _Spans(text, tail, read.said)
         found = tuple(
             Fired(
                 rule.id,
@@ -261,12 +256,15 @@ class RuleEngine:
     def explain(self, text: str, facts: Mapping[str, Value] | None = None) -> dict[str, Any]:
         """How a message is read: its folded text, the facts seen, and what they fired."""
         folded = fold(text[:_RAW_LIMIT])
-        known, hits = self._facts(folded, 0, folded, facts or {})
+        known, found = self._facts(folded, 0, folded, facts or {})
         assessment = self.assess(text, facts=facts)
         return {
             "folded": folded,
             "concepts": [
-                {"concept": h.concept, "found": folded[h.start : h.end], "negated": h.negated} for h in hits
+                {"concept": concept, "found": folded[start:end], "negated": negated}
+                for negated, places in ((False, found.said), (True, found.denied))
+                for concept, spans in places.items()
+                for start, end in spans
             ],
             "facts": dict(sorted(known.items())),
             "action": assessment.action,
@@ -284,12 +282,8 @@ def _end(text: str) -> str:
 class _Spans:
     """Where in the message as it was written the words stand that fired a rule."""
 
-    def __init__(self, text: str, tail: int, hits: Sequence[Hit]) -> None:
-        self._text, self._tail = text[:_RAW_LIMIT], tail
-        self._places: dict[str, list[tuple[int, int]]] = {}
-        for hit in hits:
-            if not hit.negated:
-                self._places.setdefault(hit.concept, []).append((hit.start, hit.end))
+    def __init__(self, text: str, tail: int, places: Mapping[str, Sequence[Span]]) -> None:
+        self._text, self._tail, self._places = text[:_RAW_LIMIT], tail, places
         self._origins: list[int] | None = None
 
     def of(self, concepts: Iterable[str]) -> tuple[tuple[int, int], ...]:

@@ -20,7 +20,7 @@ from inference.rules.folding import sound
 from inference.rules.negation import APPARENT, NEGATIONS, REACH_LATIN, is_negated
 from inference.rules.terms import Part, Slot, Term, read_term
 
-__all__ = ["QUESTION", "Concept", "Hit", "Lexicon"]
+__all__ = ["QUESTION", "Concept", "Found", "Lexicon"]
 
 GAP_HAN, GAP_LATIN = 16, 48
 """Characters that may lie between the parts of a term."""
@@ -50,18 +50,24 @@ class Concept:
     """Whether longer Chinese words are known by their sound too."""
 
 
-class Hit(NamedTuple):
-    """A concept found, at `start` to `end` of the folded text."""
+Span = tuple[int, int]
+"""Start and end in a folded text."""
 
-    concept: str
-    start: int
-    end: int
-    negated: bool = False
+
+class Found(NamedTuple):
+    """What a text speaks of: concepts with all their places."""
+
+    said: dict[str, list[Span]]
+    denied: dict[str, list[Span]]
+    """Places where a concept is negated; it may be in `said` as well."""
+    excepted: set[str]
+    """Concepts whose exceptions stand in the text."""
 
 
 class Place(NamedTuple):
     """One place of a chain: any of its words may stand there."""
 
+    number: int
     words: frozenset[int]
     """Numbers of their readers."""
     adjacent: bool
@@ -77,7 +83,7 @@ class Chain(NamedTuple):
     """Whether it says where its concept isn't meant."""
 
 
-Spots = dict[int, list[tuple[int, int]]]
+Spots = dict[int, list[Span]]
 """For the number of a reader, everywhere its word stands: (start, end)."""
 
 
@@ -205,28 +211,26 @@ class Lexicon:
         place = self._places.get(slot)
         if place is None:
             words = frozenset(self._numbers.setdefault(part, len(self._numbers)) for part in slot.parts)
-            place = self._places[slot] = Place(words, slot.adjacent, slot.optional)
+            place = Place(len(self._places), words, slot.adjacent, slot.optional)
+            self._places[slot] = place
         return place
 
     # ── finding ──
 
-    def find(self, folded: str, after: int = 0, excepted: set[str] | None = None) -> list[Hit]:
+    def find(self, folded: str, after: int = 0) -> Found:
         """All concepts of a folded text that end behind `after` (what stands before is an earlier
-        message that a word may have begun in).
-
-        Args:
-            excepted: gets the names of concepts whose exceptions stand in the text.
-        """
+        message that a word may have begun in)."""
+        found = Found({}, {}, set())
         if self._finder is None or not folded:
-            return []
-        seen: list[tuple[str, int, int]] = []
-        excluded: list[tuple[str, int, int]] = []
-        apparent: list[tuple[int, int]] = []
-        negations: list[tuple[int, int]] = []
+            return found
+        seen: list[tuple[int, int, tuple[str, ...]]] = []
+        exceptions_of: dict[str, list[Span]] = {}
+        apparent: list[Span] = []
+        negations: list[Span] = []
         spots: Spots = {}
-        length = len(folded)
+        length, readers = len(folded), self._readers
         for literal, start, end in self._finder.find_matches_as_indexes(folded, overlapping=True):
-            for starts_word, ends_word, number, concepts, exceptions, negation in self._readers[literal]:
+            for starts_word, ends_word, number, concepts, exceptions, negation in readers[literal]:
                 if starts_word and start and folded[start - 1] in _LATIN:
                     continue
                 if ends_word and end < length and folded[end] in _LATIN:
@@ -236,47 +240,44 @@ class Lexicon:
                         spots[number].append((start, end))
                     else:
                         spots[number] = [(start, end)]
-                for name in concepts:
-                    seen.append((name, start, end))
+                if concepts:
+                    seen.append((start, end, concepts))
                 for name in exceptions:
-                    excluded.append((name, start, end))
+                    exceptions_of.setdefault(name, []).append((start, end))
                 if negation == 1:
                     negations.append((start, end))
                 elif negation:
                     apparent.append((start, end))
         if spots:
             # Where nothing is negated, one place is as good as several.
-            self._follow(spots, folded, seen, excluded, once=not negations and not after)
+            self._follow(spots, folded, seen, exceptions_of, once=not negations and not after)
         if negations and apparent:
             apart = _Covered(apparent)
             negations = [n for n in negations if not apart.holds(*n)]
         negations.sort(key=_end_of)
-        if excepted is not None:
-            excepted.update(name for name, _, _ in excluded)
-        exceptions_of: dict[str, list[tuple[int, int]]] = {}
-        for name, start, end in excluded:
-            exceptions_of.setdefault(name, []).append((start, end))
+        found.excepted.update(exceptions_of)
         covered = {name: _Covered(spans) for name, spans in exceptions_of.items()}
-        hits = []
-        for name, start, end in dict.fromkeys(seen):
-            if end <= after and name != QUESTION:
-                continue
-            if name in covered and covered[name].holds(start, end):
-                continue
-            negated = False
-            if negations and name != QUESTION:
-                first = bisect_left(negations, start - REACH_LATIN, key=_end_of)
-                last = bisect_right(negations, start, key=_end_of)
-                negated = is_negated(folded, start, end, negations[first:last])
-            hits.append(Hit(name, start, end, negated))
-        return hits
+        for start, end, names in seen:
+            late = end > after
+            into = (
+                found.denied if late and negations and _denies(folded, start, end, negations) else found.said
+            )
+            for name in names:
+                if name == QUESTION:
+                    found.said[name] = [(start, end)]
+                elif late and not (name in covered and covered[name].holds(start, end)):
+                    if name in into:
+                        into[name].append((start, end))
+                    else:
+                        into[name] = [(start, end)]
+        return found
 
     def _follow(
         self,
         spots: Spots,
         folded: str,
-        seen: list[tuple[str, int, int]],
-        excluded: list[tuple[str, int, int]],
+        seen: list[tuple[int, int, tuple[str, ...]]],
+        exceptions_of: dict[str, list[Span]],
         *,
         once: bool,
     ) -> None:
@@ -292,21 +293,23 @@ class Lexicon:
         complete = present[0] if present else 0
         for chains in present:
             complete &= chains
-        where: dict[Place, list[tuple[int, int]]] = {}
-        named = {name for name, _, _ in seen}
+        where: dict[int, list[Span]] = {}
+        words = frozenset(spots)
+        named = {name for _, _, names in seen for name in names}
         known = named - self._excepted if once else set()
         while complete:
             lowest = complete & -complete
             complete ^= lowest
             concept, places, excepts = self._chains[lowest.bit_length() - 1]
+            if excepts and concept not in named:
+                continue
             if excepts:
-                if concept in named:
-                    spans = _chained(folded, spots, places, where, longest=True)
-                    excluded += [(concept, *span) for span in spans]
+                if spans := _chained(folded, spots, words, places, where, longest=True):
+                    exceptions_of.setdefault(concept, []).extend(spans)
             elif concept not in known:
-                found = _chained(folded, spots, places, where)
+                found = _chained(folded, spots, words, places, where)
                 if found:
-                    seen += [(concept, *span) for span in found]
+                    seen += [(*span, (concept,)) for span in found]
                     named.add(concept)
                     if once and concept not in self._excepted:
                         known.add(concept)
@@ -319,6 +322,13 @@ class Lexicon:
         for number in self._hearer.find_matches_as_indexes(sound(folded), overlapping=True):
             heard |= self._heard_for[number[0]]
         return heard.difference(excluded)
+
+
+def _denies(folded: str, start: int, end: int, negations: Sequence[Span]) -> bool:
+    """Whether one of the negations, in the order of their ends, reaches a span."""
+    first = bisect_left(negations, start - REACH_LATIN, key=_end_of)
+    last = bisect_right(negations, start, key=_end_of)
+    return first < last and is_negated(folded, start, end, negations[first:last])
 
 
 class _Covered:
@@ -348,27 +358,29 @@ def _sounds_of(term: Term) -> list[str]:
 def _chained(
     folded: str,
     spots: Spots,
+    words: frozenset[int],
     places: Sequence[Place],
-    where: dict[Place, list[tuple[int, int]]],
+    where: dict[int, list[Span]],
     *,
     longest: bool = False,
-) -> list[tuple[int, int]]:
+) -> list[Span]:
     """Where places follow each other closely enough, inside one sentence: (start, end) of the whole.
 
     Args:
+        words: the numbers in `spots`.
         where: where the words of places stand that were asked for before; added to.
         longest: of words that begin at the same character, take the longest for the last place.
     """
     standing = []
     for place in places:
-        stands = where.get(place)
+        stands = where.get(place.number)
         if stands is None:
             stands = []
-            for number in place.words & spots.keys():
+            for number in place.words & words:
                 stands += spots[number]
             if len(stands) > 1:
                 stands.sort()
-            where[place] = stands
+            where[place.number] = stands
         standing.append(stands)
     first = standing[0]
     if not first:
@@ -394,13 +406,13 @@ def _chained(
     return found
 
 
-def _longest(candidates: Sequence[tuple[int, int]], end: int) -> int:
+def _longest(candidates: Sequence[Span], end: int) -> int:
     """The end of the longest candidate that begins where one that ends at `end` does."""
     starts = {start for start, stop in candidates if stop == end}
     return max((stop for start, stop in candidates if start in starts), default=end)
 
 
-def _next(folded: str, end: int | None, candidates: Sequence[tuple[int, int]], adjacent: bool) -> int | None:
+def _next(folded: str, end: int | None, candidates: Sequence[Span], adjacent: bool) -> int | None:
     """The end of the first candidate that follows what ended at `end` closely enough."""
     if end is None:
         return None

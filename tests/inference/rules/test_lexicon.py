@@ -10,11 +10,11 @@ from inference.rules.terms import TermError, read_term
 
 
 def said(lexicon: Lexicon, text: str) -> set[str]:
-    return {hit.concept for hit in lexicon.find(fold(text)) if not hit.negated} - {QUESTION}
+    return set(lexicon.find(fold(text)).said) - {QUESTION}
 
 
 def denied(lexicon: Lexicon, text: str) -> set[str]:
-    return {hit.concept for hit in lexicon.find(fold(text)) if hit.negated}
+    return set(lexicon.find(fold(text)).denied)
 
 
 LEXICON = Lexicon(
@@ -88,9 +88,9 @@ def test_sound_finds_homophones_and_pinyin(text: str) -> None:
 
 def test_only_what_ends_in_the_new_message_counts() -> None:
     tail = fold("把验证")
-    assert {h.concept for h in LEXICON.find(tail + fold("码给我"), len(tail))} == {"code"}
+    assert set(LEXICON.find(tail + fold("码给我"), len(tail)).said) == {"code"}
     whole = fold("把验证码")
-    assert not LEXICON.find(whole + fold("给我"), len(whole))
+    assert not LEXICON.find(whole + fold("给我"), len(whole)).said
 
 
 @pytest.mark.parametrize(
