@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 from inference.rules.folding import FILLER, fold
 
@@ -37,8 +37,7 @@ class TermError(ValueError):
     """A term that can't be read; says what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One run of characters to find."""
 
     text: str
@@ -47,8 +46,7 @@ class Part:
     ends_word: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One place of a term: any of its parts may stand there."""
 
     parts: tuple[Part, ...]
@@ -57,8 +55,7 @@ class Slot:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """Places in their order; mostly there is one, with one part."""
 
     slots: tuple[Slot, ...]
@@ -81,9 +78,9 @@ def read_term(written: str) -> tuple[Term, ...]:
             raise TermError(f"{written!r} stands for more than {MOST_TERMS} terms: fewer … inside brackets")
         slots = [slot for segment in segments for slot in _slots(written, segment)]
         if len(slots) == 1:
-            slots = [replace(slots[0], optional=False)]
+            slots = [slots[0]._replace(optional=False)]
         if slots and not all(slot.optional for slot in slots):
-            terms[Term((replace(slots[0], adjacent=False), *slots[1:]))] = None
+            terms[Term((slots[0]._replace(adjacent=False), *slots[1:]))] = None
     if not terms:
         raise TermError(f"{written!r} says nothing that could be found")
     return tuple(terms)
@@ -186,13 +183,13 @@ def _slots(written: str, segment: Sequence[Group]) -> list[Slot]:
                 # of the neighbouring place may follow at once.
                 begins = n == 0 or text.startswith(" ") or all(t.endswith(" ") for t in runs[n - 1])
                 ends = n == len(runs) - 1 or text.endswith(" ") or all(t.startswith(" ") for t in runs[n + 1])
-                part = replace(
-                    part, starts_word=part.starts_word and begins, ends_word=part.ends_word and ends
+                part = part._replace(
+                    starts_word=part.starts_word and begins, ends_word=part.ends_word and ends
                 )
             found[part] = None
             if len(runs) == 1 and len(joined := part.text.replace(" ", "")) >= 8 and " " in part.text:
                 # "safe account" is also safeaccount, which is what letters pulled apart come out as.
-                found[replace(part, text=joined)] = None
+                found[part._replace(text=joined)] = None
         if found:
             slots.append(Slot(tuple(found), adjacent=n > 0, optional=optional))
     return slots
