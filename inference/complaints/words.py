@@ -105,9 +105,12 @@ class Words:
         folded = fold(text[:LONGEST])
         found: Counter[str] = Counter()
         negated: Counter[str] = Counter()
-        for hit in self._lexicon.find(folded):
-            found[hit.concept] += 1
-            negated[hit.concept] += hit.negated
+        read = self._lexicon.find(folded)
+        for name, places in read.said.items():
+            found[name] += len(set(places))
+        for name, places in read.denied.items():
+            found[name] += len(set(places))
+            negated[name] += len(set(places))
         points = tuple(
             sum(weight * min(found[f"{d}.{tier}"], MOST) ** 0.5 for tier, weight in TIERS.items())
             for d in DEPARTMENTS

@@ -42,6 +42,8 @@ class Settings:
         rate, head_rate: learning rates (AdamW, warm-up over a tenth of the steps, then a cosine).
         dropout: of what enters the tuned layers; `head_dropout`: of the sentence vector.
         smoothing: of the labels (Szegedy et al. 2016, arXiv:1512.00567).
+        adversarial: length of a step against the loss on what enters the tuned layers, learnt from as well;
+            0 for none (fast gradient method: Miyato et al. 2017, arXiv:1605.07725). Doubles the time.
         longest: tokens after which a text is cut.
     """
 
@@ -54,6 +56,7 @@ class Settings:
     dropout: float = 0.1
     head_dropout: float = 0.2
     smoothing: float = 0.05
+    adversarial: float = 0.0
     longest: int = 96
     seed: int = 0
 
@@ -125,6 +128,14 @@ def fine_tune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1, (step + 1) / warm) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
+
+    def loss_of(entering: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
+        vectors = encoder(entering, settings.dropout)
+        logits = head(functional.dropout(vectors, settings.head_dropout) * SCALE)
+        return functional.cross_entropy(
+            logits, target[list(rows)], weight=weight, label_smoothing=settings.smoothing
+        )
+
     encoder.train()
     order = list(range(len(states)))
     for epoch in range(settings.epochs):
@@ -132,19 +143,30 @@ def fine_tune(
         total = 0.0
         for at in range(0, len(order), settings.batch):
             rows = order[at : at + settings.batch]
-            vectors = encoder([states[row] for row in rows], settings.dropout)
-            logits = head(functional.dropout(vectors, settings.head_dropout) * SCALE)
-            loss = functional.cross_entropy(
-                logits, target[rows], weight=weight, label_smoothing=settings.smoothing
-            )
             optimiser.zero_grad()
-            torch.autograd.backward(loss)
+            if settings.adversarial:
+                entering = [states[row].float().requires_grad_() for row in rows]
+                loss = loss_of(entering, rows)
+                torch.autograd.backward(loss)
+                torch.autograd.backward(loss_of(_against(entering, settings.adversarial), rows))
+            else:
+                loss = loss_of([states[row] for row in rows], rows)
+                torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(tuned, 1.0)
             optimiser.step()
             schedule.step()
             total += loss.item() * len(rows)
         _log.info("epoch %d of %d: loss %.3f", epoch + 1, settings.epochs, total / len(order))
     return FineTuned(encoder, head, tokens, settings)
+
+
+def _against(entering: Sequence[Tensor], length: float) -> list[Tensor]:
+    """Each text moved by `length` in the direction in which the loss grows fastest."""
+    moved = []
+    for text in entering:
+        assert text.grad is not None  # noqa: S101 (the loss went through it)
+        moved.append((text + length * text.grad / text.grad.norm().clamp(min=1e-12)).detach())
+    return moved
 
 
 def _states(

@@ -1,0 +1,107 @@
+"""What training leaves behind: a folder a run, whole or not at all, and which run is in use.
+
+runs/intent-20260203-101500/  config.yaml metrics.json report.md card.md classifier.npz
+models/intent/                active.npz card.md active.json ({"run", "sha256", "score", "gate"}) previous/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bot.errors import TellerError
+
+__all__ = ["WEIGHTS", "active", "promote", "rollback", "run_folder", "sha256"]
+
+WEIGHTS = "classifier.npz"
+_STATE = "active.json"
+_PREVIOUS = "previous"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def run_folder(out: Path, name: str, now: datetime) -> Iterator[tuple[Path, Path]]:
+    """(a folder to write into, what it is called once all is there). After an error nothing is left of it.
+
+    Raises:
+        TellerError: the folder can't be written to.
+    """
+    final = out / f"{name}-{now:%Y%m%d-%H%M%S}"
+    unfinished = out / f".unfinished-{final.name}"
+    try:
+        if final.exists():
+            raise TellerError(f"{final} is there already; wait a second and try again")
+        unfinished.mkdir(parents=True)
+        yield unfinished, final
+        os.replace(unfinished, final)
+    except OSError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise TellerError(f"{out} can't be written to: {error.strerror}; nothing was kept") from error
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def active(models: Path, name: str) -> Path | None:
+    """The weights that were promoted, if any."""
+    path = models / name / "active.npz"
+    return path if path.is_file() else None
+
+
+def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None:
+    """Put a run's weights into use, in one step; what was in use can be had back once.
+
+    Args:
+        score: of the gate, which the caller has held against the active one's.
+    """
+    folder, staged = models / name, models / f".staged-{name}"
+    shutil.rmtree(staged, ignore_errors=True)
+    try:
+        staged.mkdir(parents=True)
+        shutil.copy2(run / WEIGHTS, staged / "active.npz")
+        for file in ("card.md", "metrics.json"):
+            if (run / file).is_file():
+                shutil.copy2(run / file, staged / file)
+        state: dict[str, Any] = {
+            "run": run.name, "sha256": sha256(staged / "active.npz"), "score": score, "gate": gate,
+        }  # fmt: skip
+        (staged / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder / _PREVIOUS, ignore_errors=True)
+            os.replace(folder, staged / _PREVIOUS)
+        os.replace(staged, folder)
+    except OSError as error:
+        if not folder.exists() and (staged / _PREVIOUS).exists():
+            os.replace(staged / _PREVIOUS, folder)
+        shutil.rmtree(staged, ignore_errors=True)
+        raise TellerError(f"{folder} can't be written to: {error.strerror}; what was in use stays") from error
+
+
+def rollback(models: Path, name: str) -> str:
+    """Put back what was in use before the last promotion: the run's name, empty for the shipped weights.
+
+    Raises:
+        TellerError: nothing was promoted.
+    """
+    folder, gone = models / name, models / f".gone-{name}"
+    if not folder.exists():
+        raise TellerError(f"no {name} was ever promoted: the shipped one is in use")
+    shutil.rmtree(gone, ignore_errors=True)
+    os.replace(folder, gone)
+    previous = gone / _PREVIOUS
+    run = ""
+    if previous.exists():
+        os.replace(previous, folder)
+        run = str(json.loads((folder / _STATE).read_text(encoding="utf-8"))["run"])
+    shutil.rmtree(gone, ignore_errors=True)
+    return run
