@@ -168,3 +168,52 @@ def complaints(
 def _need_both(kb: Path | None, queries: Path | None) -> None:
     if (kb is None) != (queries is None):
         raise typer.BadParameter("give --kb and --queries together, or neither")
+
+
+TestOption = Annotated[Path, typer.Option("--test", help="JSONL: text, label")]
+
+
+@app.command()
+def intent(test: TestOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The intent classifier in use: accuracy, macro F1, documents a second."""
+    _measure("intent", test, config)
+
+
+@app.command()
+def sentiment(test: TestOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The sentiment classifier in use: accuracy, macro F1, documents a second."""
+    _measure("sentiment", test, config)
+
+
+def _measure(name: str, test: Path, config: Path) -> None:
+    from inference.classify import load_classifier
+    from inference.evaluation.classify import measure, read_labelled
+
+    with ends_cleanly():
+        live = open_config(config)
+        rows = read_labelled(test)
+        report = measure(load_classifier(name, live.current.data_dir / "models"), rows)
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+@app.command()
+def classify(
+    train: Annotated[Path, typer.Option("--train", help="JSONL: text, label")],
+    test: TestOption,
+    other: Annotated[
+        str, typer.Option(help="The label of what is none of the others; oos, if there is one.")
+    ] = "",
+    epochs: Annotated[
+        int, typer.Option(help="Passes over the training rows; 0 leaves the tuning out.", min=0)
+    ] = 8,
+    layers: Annotated[int, typer.Option(help="Of twelve, the uppermost that are tuned.", min=1, max=12)] = 12,
+) -> None:
+    """Train on one labelled set and score on another: tuned encoder, TF-IDF, and the two together."""
+    from inference.evaluation.classify import read_labelled
+    from inference.training.together import evaluate
+
+    with ends_cleanly():
+        report = evaluate(
+            read_labelled(train), read_labelled(test), other=other, epochs=epochs, layers=layers
+        )
+    say_line(json.dumps(report, ensure_ascii=False))

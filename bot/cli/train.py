@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,38 @@ def prepare(
         sys.stderr.write(f"note: {warning}\n")
     say_line(f"the report is {settings.out / 'report.md'}")
     say_line(json.dumps(report.counts(), ensure_ascii=False))
+
+
+@app.command()
+def classify(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file of the run; config/train/intent.yaml is an example.")
+    ],
+) -> None:
+    """Tune a classifier on labelled texts; weights, metrics and a model card in a folder of its own."""
+    import logging
+    from datetime import UTC, datetime
+
+    from inference.training.classify import run
+    from inference.training.classify_config import load_classify_config
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        with ends_cleanly():
+            settings = load_classify_config(config)
+            folder, metrics = run(settings, datetime.now(UTC), f"teller train classify {config}")
+    except KeyboardInterrupt:
+        raise fail("stopped; nothing of the run was kept", 130) from None
+    say_line(f"the run is {folder}; put it into use with `teller train promote {folder}`")
+    say_line(json.dumps(_brief(metrics), ensure_ascii=False))
+
+
+def _brief(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Without the figures of every label."""
+    return {
+        name: {k: v for k, v in value.items() if k != "by_label"} if isinstance(value, dict) else value
+        for name, value in metrics.items()
+    }
 
 
 @contextmanager

