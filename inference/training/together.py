@@ -1,8 +1,8 @@
 """`teller eval classify`: how well this machinery learns any labelled set.
 
 The tuned encoder knows meanings, the bag of words and characters knows wordings; the mean of their
-probabilities is better than either. Both see the same rows; the share of each and the threshold for texts outside
-of all labels are fitted on a held-out part of the training rows.
+probabilities is better than either. Both see the same rows; the share of each and the threshold for texts
+outside of all labels are fitted on a held-out part of the training rows.
 """
 
 from __future__ import annotations
