@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from inference.retrieval.adapter import packaged_model
 from inference.retrieval.e5_file import E5File
-from inference.retrieval.knowledge import load_knowledge
 from inference.rules.attention import KINDS, Thresholds, prepared
 from inference.training.finetune import (
     FineTuned,
@@ -31,6 +30,7 @@ from inference.training.finetune import (
     retrieval_adapter,
     softmax,
 )
+from inference.training.ordinary import ordinary
 
 Shares = NDArray[np.float32]
 DATA = Path(__file__).parent / "data" / "risk"
@@ -38,8 +38,6 @@ FOLDS = 7
 """One part in so many is held out."""
 ORDINARY = 900
 """Questions of the knowledge that are added as harmless."""
-SAFETY_TOPICS = ("security", "complaints")
-"""Their questions speak of danger themselves."""
 LABELS = tuple(KINDS)
 LEAST = Thresholds(warn=0.85, confirm=0.6, escalate=0.85, block=0.85)
 """Thresholds are no lower than these, chosen on 200 messages by another hand: most of what rules leave to the
@@ -80,20 +78,6 @@ def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str, bool]]:
             if not case.get("context") and not case.get("before"):
                 hard = bool(case.get("hard_negative"))
                 yield case["text"], LABELS.index(label_of(case)), f"{path.stem}/{case['family']}", hard
-
-
-def ordinary(folder: Path) -> list[tuple[str, int, str, bool]]:
-    """Questions of the knowledge, as harmless cases."""
-    knowledge = load_knowledge(folder)
-    found = {
-        question: item.passage.id
-        for language in ("zh", "en")
-        for item in knowledge.items(language)
-        if item.passage.topic not in SAFETY_TOPICS
-        for question in item.questions
-    }
-    chosen = sorted(found, key=lambda question: zlib.crc32(question.encode()))[:ORDINARY]
-    return [(question, 0, found[question], False) for question in chosen]
 
 
 def actions(shares: Shares) -> dict[str, Shares]:
@@ -142,7 +126,8 @@ def main() -> None:
     settings = replace(
         Settings(), layers=options.layers, epochs=options.epochs, rate=options.rate, seed=options.seed
     )
-    cases = [*read(options.files or sorted(DATA.glob("*.jsonl"))), *ordinary(options.knowledge)]
+    plain = [(text, 0, entry, False) for text, entry in ordinary(options.knowledge, ORDINARY)]
+    cases = [*read(options.files or sorted(DATA.glob("*.jsonl"))), *plain]
     texts = [prepared(text) for text, *_ in cases]
     y = np.array([label for _, label, _, _ in cases])
     hard = np.array([case[3] for case in cases])

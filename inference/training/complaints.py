@@ -20,6 +20,7 @@ from inference.complaints.heads import OUTPUTS, SPREAD, Array, Heads, softmax
 from inference.complaints.words import DEPARTMENTS, SEVERITIES, load_words
 from inference.evaluation.complaints import ComplaintCase, measure, read_cases
 from inference.retrieval.adapter import AdaptedEncoder
+from inference.training.ordinary import ordinary
 
 DATA = Path(__file__).parent / "data" / "complaints"
 HELD_OUT = "held_out.jsonl"
@@ -28,6 +29,10 @@ DECAY = {"words": 1.0, "both": 1.0}
 DROPPED = (0.0, 0.5)
 """Shares of concepts that are hidden, a copy of all messages for each."""
 SEED = 7
+ORDINARY = 2500
+"""Ordinary questions that it learns to leave alone."""
+PLAIN = "plain:"
+"""What their families begin with."""
 SHARED = 0.3
 """What acceptable departments get together of the target, beside 1 for the expected one."""
 
@@ -37,11 +42,21 @@ def training_cases() -> list[ComplaintCase]:
     return [case for path in paths for case in read_cases(path)]
 
 
+def plain_cases(folder: Path) -> list[ComplaintCase]:
+    """Ordinary questions: no complaints, and nothing is said of department and severity."""
+    return [
+        ComplaintCase(text, "contact_center", "P4", False, family=f"{PLAIN}{entry}")
+        for text, entry in ordinary(folder, ORDINARY)
+    ]
+
+
 def targets(cases: Sequence[ComplaintCase]) -> dict[str, Array]:
-    """By head, shape (cases, classes), rows summing to one."""
+    """By head, shape (cases, classes), rows summing to one, or nothing where a head has nothing to learn."""
     found = {name: np.zeros((len(cases), classes), np.float32) for name, classes in OUTPUTS.items()}
     for n, case in enumerate(cases):
         found["complaint"][n, int(case.is_complaint)] = 1
+        if case.family.startswith(PLAIN):
+            continue
         found["severity"][n, SEVERITIES.index(case.expected_severity)] = 1
         row = found["department"][n]
         for other in case.acceptable_departments:
@@ -111,10 +126,12 @@ def folds(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("inference/complaints/heads.npz"))
+    parser.add_argument("--knowledge", type=Path, default=Path("config/knowledge"))
     parser.add_argument("--folds", action="store_true", help="cross-validate first")
     parser.add_argument("--failures", action="store_true", help="with --folds: show what was wrong")
     options = parser.parse_args()
-    cases, words, encoder = training_cases(), load_words(), AdaptedEncoder()
+    words, encoder = load_words(), AdaptedEncoder()
+    cases = [*training_cases(), *plain_cases(options.knowledge)]
     vectors = encoder.encode([case.text for case in cases], "query")
     features = np.stack([words.read(case.text).features for case in cases])
     if options.folds:
