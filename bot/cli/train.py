@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli.common import ends_cleanly, fail, say_line
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, say_line
 
 __all__ = ["app"]
 
@@ -67,8 +67,37 @@ def classify(
             folder, metrics = run(settings, datetime.now(UTC), f"teller train classify {config}")
     except KeyboardInterrupt:
         raise fail("stopped; nothing of the run was kept", 130) from None
-    say_line(f"the run is {folder}; put it into use with `teller train promote {folder}`")
+    say_line(f"the run is {folder}; put it into use with `teller train promote {folder} --gate FILE`")
     say_line(json.dumps(_brief(metrics), ensure_ascii=False))
+
+
+@app.command()
+def promote(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    gate: Annotated[Path, typer.Option(help="JSONL that nothing was fitted on: text, label.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Put a run's classifier into use, unless it is worse on the gate set than the one in use."""
+    from inference.training.promotion import promote as put
+
+    with ends_cleanly():
+        live = open_config(config)
+        report = put(run, live.current.data_dir / "models", gate)
+    say_line(f"{report['name']} of {run.name} is in use; `teller train rollback {report['name']}` undoes it")
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The classifier: intent, sentiment …")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Put back what was in use before the last promotion."""
+    from inference.training.runs import rollback as back
+
+    with ends_cleanly():
+        run = back(open_config(config).current.data_dir / "models", name)
+    say_line(f"{run} is in use again" if run else f"nothing that was promoted is in use for {name} any more")
 
 
 def _brief(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from inference.classify.model import TextClassifier
 
 __all__ = ["SHIPPED", "load_classifier"]
 
-SHIPPED = ("intent", "sentiment")
-"""Classifiers under `models/`, each with its card."""
+SHIPPED: tuple[str, ...] = ()
+"""Classifiers that come with Teller, under `models/`, each with its card. (The risk classifier lies with the
+rules, where it belongs.)"""
 
 
 def load_classifier(name: str, models: Path | None = None) -> TextClassifier:
@@ -28,7 +29,10 @@ def load_classifier(name: str, models: Path | None = None) -> TextClassifier:
         return _read(promoted)
     shipped = files("inference.classify") / "models" / f"{name}.npz"
     if name not in SHIPPED or not shipped.is_file():
-        raise TellerError(f"there is no classifier {name!r}; there are {', '.join(SHIPPED)}")
+        raise TellerError(
+            f"there is no classifier {name!r} in use: train one with `teller train classify "
+            f"config/train/{name}.yaml`, and put it into use with `teller train promote`"
+        )
     with as_file(shipped) as path:
         return _read(path)
 

@@ -1,0 +1,171 @@
+"""Training a classifier end to end on a small set, promoting it, refusing a worse one, and going back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from bot.cli import app
+from bot.errors import ConfigError, TellerError
+from inference.classify import TextClassifier, load_classifier
+from inference.evaluation.classify import LabelledText, read_labelled, scores
+from inference.training.classify import split, train_classifier
+from inference.training.classify_config import load_classify_config
+from inference.training.finetune import Settings
+from inference.training.promotion import promote
+from inference.training.runs import rollback, sha256
+from tests.counter import write_config
+
+TEXTS = {
+    "card_lost": [
+        "我的卡丢了", "银行卡不见了怎么办", "I lost my card", "卡被偷了要挂失", "my card was stolen", "钱包丢了卡也没了",
+    ],
+    "loan_rate": [
+        "贷款利率多少", "房贷利率是几个点", "what is the loan rate", "现在贷款利息高吗", "mortgage rate today",
+        "LPR多少",
+    ],
+    "weather": [
+        "今天天气怎么样", "明天下雨吗", "will it rain", "外面冷不冷", "is it sunny", "周末会下雪吗",
+    ],
+}  # fmt: skip
+QUICK = Settings(layers=1, epochs=12, batch=6, rate=1e-3, head_rate=2e-2, longest=24)
+
+
+def write_rows(path: Path, texts: dict[str, list[str]]) -> Path:
+    rows = [
+        {"text": t, "label": label, "family": f"{label}{n}"}
+        for label, ts in texts.items()
+        for n, t in enumerate(ts)
+    ]
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("train")
+    write_rows(folder / "rows.jsonl", TEXTS)
+    (folder / "run.yaml").write_text(
+        "name: intent\ndata: [rows.jsonl]\nheld_out: 0.3\nother: weather\nfinal: false\nout: runs\n"
+        "tuning: {layers: 1, epochs: 12, batch: 6, rate: 0.001, head_rate: 0.02, longest: 24}\n"
+    )
+    done = CliRunner().invoke(app, ["train", "classify", str(folder / "run.yaml")])
+    assert done.exit_code == 0, done.output
+    [found] = (folder / "runs").iterdir()
+    return found
+
+
+def test_a_run_leaves_weights_metrics_and_a_card(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["sha256"] == sha256(run / "classifier.npz")
+    assert metrics["held_out"]["labels"] == 3
+    card = (run / "card.md").read_text(encoding="utf-8")
+    assert metrics["sha256"] in card
+    assert "teller train classify" in card
+
+
+def test_what_was_trained_tells_the_labels_apart(run: Path) -> None:
+    classifier = TextClassifier.load(run / "classifier.npz")
+    assert classifier.classify(["我的卡丢了", "贷款利率多少", "今天天气怎么样"]) == [
+        "card_lost",
+        "loan_rate",
+        "weather",
+    ]
+    shares = classifier.probabilities(["我的卡丢了", "x"])
+    assert shares.shape == (2, 3)
+    assert np.allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert classifier.classify([]) == []
+
+
+def test_promotion_refuses_what_is_worse_and_can_be_undone(run: Path, tmp_path: Path) -> None:
+    models, gate = tmp_path / "models", write_rows(tmp_path / "gate.jsonl", TEXTS)
+    with pytest.raises(TellerError, match="no classifier 'intent' in use"):
+        load_classifier("intent", models)
+    assert promote(run, models, gate)["before"] is None
+    right = load_classifier("intent", models).classify(["我的卡丢了"])
+    worse = tmp_path / "intent-worse"
+    worse.mkdir()
+    with np.load(run / "classifier.npz") as arrays:
+        spoilt = {name: arrays[name] for name in arrays.files}
+    spoilt["weights"] = -spoilt["weights"]
+    np.savez(worse / "classifier.npz", **spoilt)
+    (worse / "config.json").write_text((run / "config.json").read_text())
+    (worse / "metrics.json").write_text(json.dumps({"sha256": sha256(worse / "classifier.npz")}))
+    with pytest.raises(TellerError, match="worse"):
+        promote(worse, models, gate)
+    assert load_classifier("intent", models).classify(["我的卡丢了"]) == right
+    promote(run, models, gate)
+    assert rollback(models, "intent") == run.name
+    assert rollback(models, "intent") == ""
+    with pytest.raises(TellerError, match="was ever promoted"):
+        rollback(models, "intent")
+
+
+def test_weights_that_were_cut_short_are_never_promoted(run: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "intent-cut"
+    cut.mkdir()
+    for file in ("config.json", "metrics.json"):
+        (cut / file).write_text((run / file).read_text())
+    data = (run / "classifier.npz").read_bytes()
+    (cut / "classifier.npz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(TellerError, match="SHA-256"):
+        promote(cut, tmp_path / "models", write_rows(tmp_path / "gate.jsonl", TEXTS))
+    assert not (tmp_path / "models").exists()
+
+
+def test_siblings_stay_on_one_side_and_every_label_is_trained_on() -> None:
+    rows = [LabelledText(f"{label} {n}", label, f"f{n // 3}") for label in ("a", "b") for n in range(90)]
+    kept, held = split(rows, 0.2)
+    assert {(r.label, r.family) for r in kept}.isdisjoint((r.label, r.family) for r in held)
+    assert 10 < len(held) < 80
+    assert {r.label for r in kept} == {"a", "b"}
+
+
+def test_one_label_or_too_few_rows_are_refused() -> None:
+    one = [LabelledText(text, "a") for text in ("x", "y", "z")]
+    with pytest.raises(TellerError, match="nothing to tell apart"):
+        train_classifier(one, one, QUICK)
+    with pytest.raises(TellerError, match="too few rows"):
+        train_classifier([*one, LabelledText("w", "b")], one, QUICK)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no rows"),
+        ('{"text": "a"}', ":1: "),
+        ('{"text": " ", "label": "a"}', "empty"),
+        ("{", ":1: "),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(text)
+    with pytest.raises(TellerError, match=says):
+        read_labelled(tmp_path / "rows.jsonl")
+
+
+def test_a_configuration_that_names_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("name: intent\ndata: [nothing*.jsonl]\ntest: gone.jsonl\n")
+    with pytest.raises(ConfigError) as caught:
+        load_classify_config(tmp_path / "run.yaml")
+    assert len(caught.value.problems) == 2
+
+
+def test_scores_count_by_label() -> None:
+    found = scores(["a", "a", "b", "c"], ["a", "b", "b", "a"])
+    assert found["accuracy"] == 0.5
+    assert found["by_label"]["c"]["f1"] == 0.0
+    assert found["by_label"]["b"] == {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "count": 1}
+
+
+def test_eval_says_what_to_do_where_nothing_is_in_use(tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    test = write_rows(tmp_path / "test.jsonl", TEXTS)
+    done = CliRunner().invoke(app, ["eval", "intent", "--test", str(test), "--config", str(path)])
+    assert done.exit_code != 0
+    assert "teller train classify" in done.output
