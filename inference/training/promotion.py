@@ -15,10 +15,10 @@ __all__ = ["promote"]
 
 
 def promote(run: Path, models: Path, gate: Path) -> dict[str, Any]:
-    """Put a run's weights into use if they are no worse on the gate set, by macro F1, than what is in use.
+    """Put a run's weights into use if they are no worse on the gate set (macro F1) than what is in use.
 
     Returns:
-        `name`, `run`, `macro_f1` of the candidate and `before` of what was in use (None where there was nothing).
+        `name`, `run`, `macro_f1` of the candidate and `before` of what was in use (None for nothing).
 
     Raises:
         TellerError: the folder isn't a finished run, its weights aren't those its metrics speak of, or the

@@ -22,11 +22,12 @@ from tests.counter import write_config
 
 TEXTS = {
     "card_lost": [
-        "我的卡丢了", "银行卡不见了怎么办", "I lost my card", "卡被偷了要挂失", "my card was stolen", "钱包丢了卡也没了",
+        "我的卡丢了", "银行卡不见了怎么办", "I lost my card", "卡被偷了要挂失", "my card was stolen",
+        "钱包丢了卡也没了",
     ],
     "loan_rate": [
-        "贷款利率多少", "房贷利率是几个点", "what is the loan rate", "现在贷款利息高吗", "mortgage rate today",
-        "LPR多少",
+        "贷款利率多少", "房贷利率是几个点", "what is the loan rate", "现在贷款利息高吗",
+        "mortgage rate today", "LPR多少",
     ],
     "weather": [
         "今天天气怎么样", "明天下雨吗", "will it rain", "外面冷不冷", "is it sunny", "周末会下雪吗",
