@@ -118,11 +118,11 @@ def make_rules(live: LiveConfig) -> LiveRules:
     return LiveRules(live.current.rules_path, jurisdiction=live.config.bank.jurisdiction)
 
 
-def make_attention(live: LiveConfig) -> Attention | None:
-    """The risk classifier, where it is wanted."""
+def make_attention() -> Attention | None:
+    """The risk classifier, if there is one. It is loaded even where it is switched off: that may change."""
     from inference.rules.attention import RiskAttention, load_head
 
-    head = load_head() if live.config.risk.attention else None
+    head = load_head()
     return None if head is None else RiskAttention(head)
 
 
@@ -155,7 +155,7 @@ def make_safeguards(
         Meter(metrics, is_staff),
         metrics,
         clock,
-        make_attention(live),
+        make_attention(),
         make_complaints(retriever),
     )
 
@@ -296,7 +296,7 @@ class App:
             )
             rules = self.health.rules = rules or make_rules(live)
             if unapproved := self.health.unapproved():
-                log.error("rules.unapproved", rules=unapproved, note="they don't act; run `teller check`")
+                log.error("rules.unapproved", rules=unapproved, note="see `teller check`")
             wealth = self.health.wealth = make_wealth(live)
             safe = make_safeguards(live, self.metrics, rooms.clock, rules, retriever)
             turns = Turns(

@@ -15,4 +15,4 @@ class Risk(Section):
     confirm_minutes: Positive = 30
     """How long a confirmation that was asked for can be given."""
     attention: bool = True
-    """Whether the risk classifier may raise a message that no rule has caught (it never lowers one)."""
+    """Whether the risk classifier may raise what the rules made of a message (it never lowers it)."""

@@ -11,6 +11,7 @@ Rules never depend on a model, on staff or on the sender's limits. If they thems
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import replace
 from datetime import datetime
@@ -43,6 +44,10 @@ WARNING, CONFIRMATION = 1, 2
 _REPEAT_S = 1800.0
 """A warning that was given within this time is repeated in brief."""
 _READ = ("message", "edit", "command")
+_RAISABLE = ("none", "warn", "confirm")
+"""What the classifier may raise: a person who comes, or a refusal, is the rules' last word."""
+_ATTENTION_S = 3.0
+"""Seconds that a message waits for the classifier; then the rules stand alone."""
 _MEMBERS = 50
 """Members of a group whose last messages are remembered, and whose questions wait for a yes."""
 _LATE_S = 86400.0
@@ -93,7 +98,7 @@ class RiskRail:
             self._metrics.rules.labels("error").inc()
         if found.errors:
             log.error("risk.rule_error", rules=found.errors)
-        if self._attention is not None and found.action != "block" and context.config.risk.attention:
+        if self._attention is not None and found.action in _RAISABLE and context.config.risk.attention:
             found = await self._raised(self._attention, context.spoken or context.text, found)
         self._metrics.rules.labels(found.action).inc()
         return found
@@ -101,7 +106,8 @@ class RiskRail:
     async def _raised(self, attention: Attention, text: str, found: Assessment) -> Assessment:
         """What the classifier makes of it; the rules' own assessment if it can't be asked."""
         try:
-            return await attention.raise_for(text, found)
+            async with asyncio.timeout(_ATTENTION_S):
+                return await attention.raise_for(text, found)
         except Exception as error:  # whatever it is: the rules have spoken, and stand without it
             self._metrics.rules.labels("attention_failed").inc()
             log.error("risk.attention_failed", exc_info=error)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,13 +67,14 @@ class TextClassifier:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Raises OSError, ValueError or KeyError for what isn't such a file."""
+        """Raises OSError or ValueError for what isn't such a file, or was cut short."""
         data = path.read_bytes()
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return cls(
-                {key: arrays[key] for key in arrays.files},
-                f"{path.stem}+{hashlib.sha256(data).hexdigest()[:12]}",
-            )
+        name = f"{path.stem}+{hashlib.sha256(data).hexdigest()[:12]}"
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return cls({key: arrays[key] for key in arrays.files}, name)
+        except (KeyError, EOFError, BadZipFile, zlib.error) as error:
+            raise ValueError(f"not a classifier's file: {error}") from None
 
     def probabilities(self, texts: Sequence[str]) -> Shares:
         """Shape (texts, labels), rows sum to 1."""

@@ -40,7 +40,7 @@ def load_classifier(name: str, models: Path | None = None) -> TextClassifier:
 def _read(path: Path) -> TextClassifier:
     try:
         return TextClassifier.load(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise TellerError(
             f"{path} isn't a classifier's file, or was cut short ({error}); promote another run or roll back"
         ) from None

@@ -31,7 +31,7 @@ class LabelledText(msgspec.Struct, frozen=True):
 def read_labelled(path: Path) -> list[LabelledText]:
     """Read JSONL. Raises TellerError with the line that can't be read, or for a file without rows."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TellerError(f"{path} can't be read as UTF-8 text: {error}") from None
     rows = []
@@ -76,14 +76,19 @@ def scores(truth: Sequence[str], given: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def measure(classifier: TextClassifier, rows: Sequence[LabelledText]) -> dict[str, Any]:
-    """Scores of a trained classifier, and `docs_per_s` one after the other in batches of 64.
+def measure(
+    classifier: TextClassifier, rows: Sequence[LabelledText], *, strict: bool = True
+) -> dict[str, Any]:
+    """Scores of a trained classifier, and `docs_per_s` in batches of 64.
+
+    Args:
+        strict: whether labels that it doesn't know are an error, rather than counted as wrong.
 
     Raises:
         TellerError: rows with labels that it doesn't know.
     """
     unknown = sorted({row.label for row in rows} - set(classifier.labels))
-    if unknown:
+    if unknown and strict:
         raise TellerError(
             f"the classifier doesn't know these labels: {', '.join(unknown[:10])}; "
             f"it knows {', '.join(classifier.labels[:10])}…"

@@ -25,7 +25,7 @@ from inference.rules.schema import ACTIONS
 __all__ = ["KINDS", "AttentionHead", "Kind", "RiskAttention", "Thresholds", "load_head", "prepared"]
 
 _FILE = "attention.npz"
-_LONGEST = 600
+_READ, _LONGEST = 8000, 600
 _ORDER = {action: n for n, action in enumerate(ACTIONS)}
 
 
@@ -68,8 +68,8 @@ class Thresholds(NamedTuple):
 
 
 def prepared(text: str) -> str:
-    """A message as the classifier reads it."""
-    return fold(text[:_LONGEST])
+    """A message as the classifier reads it: its beginning, folded."""
+    return fold(text[:_READ])[:_LONGEST]
 
 
 class AttentionHead:
@@ -92,15 +92,17 @@ class AttentionHead:
         shares = self._classifier.probabilities([prepared(text)])[0]
         danger = 1.0 - self._share(shares, "none")
         kind = self.kind(shares)
-        if _ORDER[kind.action] <= _ORDER[found.action] or (
+        settled = found.action in ("escalate", "block") or (
             kind.action == "confirm" and found.action != "none"
-        ):
+        )
+        if settled or _ORDER[kind.action] <= _ORDER[found.action]:
             return msgspec.structs.replace(found, attention=danger)
+        graver = bool(found.rules) and found.severity <= kind.severity
         return msgspec.structs.replace(
             found,
             action=kind.action,
-            severity=kind.severity,
-            department=kind.department,
+            severity=found.severity if graver else kind.severity,
+            department=found.department if graver else kind.department,
             reason="attention",
             template=kind.template,
             attention=danger,

@@ -385,8 +385,9 @@ def _chained(
     first = standing[0]
     if not first:
         return []
+    soonest = min(end for _, end in first)
     for at in range(1, len(places)):
-        if not places[at].optional and standing[at][-1][0] < first[0][1]:
+        if not places[at].optional and standing[at][-1][0] < soonest:
             return []
     found = []
     for start, end in first:

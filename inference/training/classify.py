@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,9 +55,10 @@ def split(
     held: list[LabelledText] = []
     kept: list[LabelledText] = []
     for row in rows:
-        key = f"{seed}|{row.label}|{row.family or row.text}"
+        key = f"{seed}|{row.family or row.text}"
         (held if zlib.crc32(key.encode()) % 10_000 < share * 10_000 else kept).append(row)
-    missing = {row.label for row in held} - {row.label for row in kept}
+    counts = Counter(row.label for row in kept)
+    missing = {row.label for row in held if counts[row.label] < FEWEST}
     kept += [row for row in held if row.label in missing]
     return kept, [row for row in held if row.label not in missing]
 
@@ -124,11 +126,21 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
         TellerError: data that can't be read or told apart, a folder that can't be written to.
     """
     rows = [row for path in config.files() for row in read_labelled(path)]
+    tested = read_labelled(config.resolved(config.test)) if config.test is not None else []
+    if tested:
+        # What is tested on must not have been trained on, wherever it came from.
+        seen = {folded(row.text) for row in tested}
+        rows = [row for row in rows if folded(row.text) not in seen]
+        if unknown := sorted({row.label for row in tested} - {row.label for row in rows}):
+            raise TellerError(
+                f"{config.test} has labels that no row of `data` has: {', '.join(unknown[:10])}"
+            )
+        WordModel.require()
     settings = Settings(**config.tuning.model_dump())
     with run_folder(config.resolved(config.out), config.name, now) as (folder, final):
         kept, held = split(rows, config.held_out, settings.seed)
-        if not held:
-            raise TellerError(f"nothing is held out of {len(rows)} rows: raise `held_out`")
+        if not held or not kept:
+            raise TellerError(f"of {len(rows)} rows {len(held)} are held out: change `held_out`")
         trained = train_classifier(kept, held, settings, other=config.other)
         metrics: dict[str, Any] = {"rows": len(rows), "held_out": trained.report}
         arrays = trained.arrays
@@ -140,8 +152,7 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
             }
             arrays = again.arrays | fitted
         np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **arrays)
-        if config.test is not None:
-            tested = read_labelled(config.resolved(config.test))
+        if tested:
             metrics["test"] = measure(TextClassifier.load(folder / WEIGHTS), tested)
             metrics["baseline"] = baseline(rows, tested)
         metrics["sha256"] = sha256(folder / WEIGHTS)
@@ -183,5 +194,10 @@ def card(config: ClassifyConfig, metrics: dict[str, Any], rows: int, now: dateti
             found = metrics[name]
             lines += [f"| {what} | {found['cases']} | {found['accuracy']:.3f} | {found['macro_f1']:.3f} |"]
     worst = sorted(metrics.get("test", held)["by_label"].items(), key=lambda item: item[1]["f1"])[:8]
+    if config.final:
+        lines += [
+            "",
+            "The held-out row, temperature and threshold are of the training before, without that part.",
+        ]
     lines += ["", "Weakest labels (F1): " + ", ".join(f"{label} {entry['f1']:.2f}" for label, entry in worst)]
     return "\n".join(lines) + "\n"

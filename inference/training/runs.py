@@ -1,7 +1,9 @@
 """What training leaves behind: a folder a run, whole or not at all, and which run is in use.
 
-runs/intent-20260203-101500/  config.yaml metrics.json report.md card.md classifier.npz
+runs/intent-20260203-101500/  config.json metrics.json card.md classifier.npz
 models/intent/                active.npz card.md active.json ({"run", "sha256", "score", "gate"}) previous/
+
+A change of what is in use is two renames; one that was cut off between them is undone by the next.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None
         score: of the gate, which the caller has held against the active one's.
     """
     folder, staged = models / name, models / f".staged-{name}"
+    _recover(models, name)
     shutil.rmtree(staged, ignore_errors=True)
     try:
         staged.mkdir(parents=True)
@@ -77,9 +80,9 @@ def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None
         }  # fmt: skip
         (staged / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         if folder.exists():
-            shutil.rmtree(folder / _PREVIOUS, ignore_errors=True)
             os.replace(folder, staged / _PREVIOUS)
         os.replace(staged, folder)
+        shutil.rmtree(folder / _PREVIOUS / _PREVIOUS, ignore_errors=True)
     except OSError as error:
         if not folder.exists() and (staged / _PREVIOUS).exists():
             os.replace(staged / _PREVIOUS, folder)
@@ -94,14 +97,25 @@ def rollback(models: Path, name: str) -> str:
         TellerError: nothing was promoted.
     """
     folder, gone = models / name, models / f".gone-{name}"
+    _recover(models, name)
     if not folder.exists():
         raise TellerError(f"no {name} was ever promoted: the shipped one is in use")
     shutil.rmtree(gone, ignore_errors=True)
-    os.replace(folder, gone)
-    previous = gone / _PREVIOUS
-    run = ""
-    if previous.exists():
-        os.replace(previous, folder)
-        run = str(json.loads((folder / _STATE).read_text(encoding="utf-8"))["run"])
+    previous, run = gone / _PREVIOUS, ""
+    try:
+        os.replace(folder, gone)
+        if previous.exists():
+            os.replace(previous, folder)
+            run = str(json.loads((folder / _STATE).read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError) as error:
+        raise TellerError(f"{folder} can't be put back: {error}") from None
     shutil.rmtree(gone, ignore_errors=True)
     return run
+
+
+def _recover(models: Path, name: str) -> None:
+    """Put back what a change that was cut off has moved away."""
+    folder = models / name
+    for left in (models / f".gone-{name}", models / f".staged-{name}" / _PREVIOUS):
+        if not folder.exists() and left.exists():
+            os.replace(left, folder)

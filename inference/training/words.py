@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,12 @@ class WordModel:
     def __init__(self, pipeline: Any, labels: int) -> None:
         self._pipeline, self._labels = pipeline, labels
 
+    @staticmethod
+    def require() -> None:
+        """Raises TellerError if scikit-learn (the extra `train`) isn't installed."""
+        if find_spec("sklearn") is None:
+            raise TellerError("scikit-learn is needed: pip install 'teller[train]'")
+
     @classmethod
     def fit(cls, texts: Sequence[str], y: Sequence[int], labels: int, *, strength: float = 20.0) -> Self:
         """Train on texts and the numbers of their labels.
@@ -30,12 +37,11 @@ class WordModel:
         Raises:
             TellerError: scikit-learn (the extra `train`) isn't installed.
         """
-        try:
-            from sklearn.feature_extraction.text import TfidfVectorizer
-            from sklearn.linear_model import LogisticRegression
-            from sklearn.pipeline import make_pipeline, make_union
-        except ImportError:
-            raise TellerError("scikit-learn is needed: pip install 'teller[train]'") from None
+        cls.require()
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline, make_union
+
         features = make_union(
             TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True),
             TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b"),  # noqa: S106

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.types import Assessment
+from bot.types import Assessment, Fired
 from inference.classify import TextClassifier
 from inference.rules import load_rules
 from inference.rules.attention import KINDS, UNCLEAR, AttentionHead, RiskAttention, Thresholds, load_head
@@ -71,6 +71,22 @@ def test_it_raises_what_a_rule_took_for_less() -> None:
     assert raised("warn", escalate_scam=0.9).action == "escalate"
     assert raised("confirm", block=0.9).action == "block"
     assert raised("warn", confirm=0.9).action == "warn"  # a warning says more than a question
+
+
+def test_a_person_who_comes_is_never_turned_into_a_refusal() -> None:
+    assert raised("escalate", block=0.99).action == "escalate"
+
+
+def test_a_rules_severity_and_department_stay_where_they_are_stricter() -> None:
+    fired = Assessment(
+        "warn",
+        (Fired("r", 1, "warn", "scam", "own", ()),),
+        severity="P1",
+        department="fraud_risk",
+        template="own",
+    )
+    found = AttentionHead(Says(escalate_person=0.95), AT).raised("…", fired)
+    assert (found.action, found.severity, found.department) == ("escalate", "P1", "fraud_risk")
 
 
 def test_labels_it_does_not_know_are_refused() -> None:

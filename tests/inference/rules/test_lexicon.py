@@ -153,3 +153,10 @@ def test_an_exception_may_have_a_gap() -> None:
     lexicon = Lexicon([Concept("code", ("验证码",), ("验证码…收不到",))])
     assert said(lexicon, "验证码一直收不到") == set()
     assert said(lexicon, "验证码给他了") == {"code"}
+
+
+def test_a_word_inside_a_longer_one_may_begin_a_chain() -> None:
+    lexicon = Lexicon([Concept("c", ("(abcde|bc)…de",))])
+    assert "c" in lexicon.find(fold("我们的abcde bc再de")).said
+    lexicon = Lexicon([Concept("c", ("(银行卡户|行卡)…户",))])
+    assert "c" in lexicon.find(fold("银行卡户")).said
