@@ -118,12 +118,14 @@ def make_rules(live: LiveConfig) -> LiveRules:
     return LiveRules(live.current.rules_path, jurisdiction=live.config.bank.jurisdiction)
 
 
-def make_attention() -> Attention | None:
-    """The risk classifier, if there is one. It is loaded even where it is switched off: that may change."""
-    from inference.rules.attention import RiskAttention, load_head
+def make_attention(live: LiveConfig) -> Attention:
+    """The risk classifier, being loaded if it is wanted now."""
+    from inference.rules.attention import RiskAttention
 
-    head = load_head()
-    return None if head is None else RiskAttention(head)
+    attention = RiskAttention()
+    if live.config.risk.attention:
+        attention.warm()
+    return attention
 
 
 def make_complaints(retriever: Retriever) -> ComplaintRouter:
@@ -155,7 +157,7 @@ def make_safeguards(
         Meter(metrics, is_staff),
         metrics,
         clock,
-        make_attention(),
+        make_attention(live),
         make_complaints(retriever),
     )
 

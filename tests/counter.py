@@ -57,6 +57,7 @@ def write_config(
         },
         "turns": {"lease_s": lease_s},
         "limits": {"enabled": False},
+        "risk": {"attention": False},
         "suitability": {"enabled": False},
         "log": {"level": "warning", "format": "json"},
     }

@@ -8,7 +8,7 @@ declines; the audit says that it was the classifier (`reason: attention`) and ho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import as_file, files
 from typing import NamedTuple
@@ -143,12 +143,31 @@ def load_head() -> AttentionHead | None:
 
 
 class RiskAttention:
-    """Implements `bot.ports.Attention`, in a thread of its own: about 10 ms a message."""
+    """Implements `bot.ports.Attention`, in a thread of its own: about 10 ms a message.
 
-    def __init__(self, head: AttentionHead) -> None:
-        self._head = head
+    Args:
+        load: gives the classifier; called once, in that thread, when it is first needed or by `warm`.
+    """
+
+    def __init__(self, load: Callable[[], AttentionHead | None] = load_head) -> None:
+        self._load = load
+        self._loaded = False
+        self._head: AttentionHead | None = None
         self._thread = ThreadPoolExecutor(1, "attention")
+
+    def warm(self) -> None:
+        """Begin to load it, and don't wait."""
+        self._thread.submit(self._ready)
 
     async def raise_for(self, text: str, found: Assessment) -> Assessment:
         """`found`, or `found` raised to something stricter if the message looks dangerous enough."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._head.raised, text, found)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._raise, text, found)
+
+    def _raise(self, text: str, found: Assessment) -> Assessment:
+        head = self._ready()
+        return found if head is None else head.raised(text, found)
+
+    def _ready(self) -> AttentionHead | None:
+        if not self._loaded:
+            self._head, self._loaded = self._load(), True
+        return self._head

@@ -104,11 +104,16 @@ def test_each_kind_has_its_words() -> None:
 
 
 async def test_the_shipped_classifier_tells_grave_from_harmless() -> None:
-    head = load_head()
-    assert head is not None
-    attention = RiskAttention(head)
+    assert load_head() is not None
+    attention = RiskAttention()
+    attention.warm()
     grave = await attention.raise_for("刚被骗走了五万，对方把我拉黑了，怎么办", Assessment("none"))
     assert grave.action == "escalate"
     harmless = await attention.raise_for("信用卡年费多少钱", Assessment("none"))
     assert harmless.action == "none"
     assert harmless.attention < grave.attention
+
+
+async def test_without_a_classifier_the_rules_stand_alone() -> None:
+    found = Assessment("warn", reason="rule")
+    assert await RiskAttention(lambda: None).raise_for("…", found) == found
