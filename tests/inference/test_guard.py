@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import time
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -259,16 +258,3 @@ def test_without_a_passage_nothing_of_substance_passes(guard: ReplyGuard) -> Non
 def test_a_reason_never_repeats_the_message(guard: ReplyGuard) -> None:
     reply = "我们的合作伙伴会为您提供海外置业顾问以及私人飞机接送服务还有豪华游艇派对入场券并且赠送一套别墅给您全家。"
     assert len(guard.check(reply, [FEE]).reason) < 70
-
-
-def test_a_check_of_300_characters_takes_two_milliseconds(guard: ReplyGuard, passages: list[Passage]) -> None:
-    longest = sorted((p for p in passages if p.language == "zh"), key=lambda p: len(p.text))[-3:]
-    reply = "".join(p.text for p in longest)[:300]
-    guard.check(reply, longest)
-    rounds = []
-    for _ in range(40):
-        start = time.thread_time()
-        guard.check(reply, longest, question=longest[0].title)
-        rounds.append(time.thread_time() - start)
-    # CPU time and the best of many: other work on the machine is not the guard's. Twice the mark of 2 ms.
-    assert min(rounds) < 0.004
