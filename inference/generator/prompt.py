@@ -2,7 +2,8 @@
 
 A base model isn't told what to do; it is shown. The constant beginning is a short record of a counter
 that answers from quoted notes, and the request continues it: its notes, the conversation so far, the
-question. The beginning is the same for every request in a language, so it is computed once.
+question. The beginning is the same for every request in a language, so it is computed once. A tuned model
+has seen thousands of such records: it needs the first line only, and may be given more to read.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import accumulate
 
 from bot.types import Exchange, GenerateRequest, Language, Passage
 
-__all__ = ["Prompt", "beginnings", "build"]
+__all__ = ["Prompt", "Said", "beginnings", "build", "script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Prompt:
     rest: str
     stops: tuple[str, ...]
     sources: tuple[str, ...]
-    """What the reply may draw figures from, as quoted in the prompt: the best passage, because an
-    untuned model mixes up the figures of two."""
+    """What the reply may draw figures from, as quoted in the prompt. For an untuned model the best passage
+    alone, because it mixes up the figures of two."""
     best: str
     """The text of the first passage, as a reply would say it."""
     question: str
@@ -34,7 +35,8 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    beginning: str
+    opening: str
+    examples: str
     notes: str
     customer: str
     counter: str
@@ -44,9 +46,11 @@ class _Form:
 
 
 _ZH = _Form(
-    beginning="""\
+    opening="""\
 以下是银行客服的问答记录。客服只用资料里的话，简短回答客户的问题。
 
+""",
+    examples="""\
 资料：
 - 补办借记卡：带身份证到网点或在手机银行“卡管理—补卡”里申请。工本费每张8元，5个工作日寄到。
 - 借记卡挂失：在手机银行“卡管理—挂失”里办理，立即生效，免费。
@@ -68,10 +72,12 @@ _ZH = _Form(
     joint=" ",
 )
 _EN = _Form(
-    beginning="""\
+    opening="""\
 Below are questions and answers at a bank's counter. \
 The clerk answers in a sentence or two, in the words of the notes.
 
+""",
+    examples="""\
 Notes:
 - Replacing a debit card: Bring your ID to a branch, or apply in the app under \
 "Cards - Replace". The fee is CNY 8 per card and it arrives within 5 business days.
@@ -98,13 +104,13 @@ _FORMS: dict[Language, _Form] = {"zh": _ZH, "en": _EN}
 
 # Budgets in weighted characters (`_cut`): about a token each, so that a prompt stays short enough
 # for the first word to come in a second on two cores.
-_PASSAGES = 3
-_FIRST_PASSAGE = 180
-_OTHER_PASSAGE = 70
+_PASSAGES = (180, 70, 70)
+_PASSAGES_TUNED = (240, 160)
 _TITLE = 30
 _QUESTION = 80
 _EXCHANGES = 2
 _EARLIER_ANSWER = 50
+_EARLIER_ANSWER_TUNED = 90
 _EARLIER_QUESTION = 40
 
 _COLON = r"[\]】」》)）>*\s]*[:：﹕︰∶꞉ː˸]"
@@ -122,44 +128,70 @@ _SPECIAL = re.compile(
 )
 
 
-def beginnings() -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of a record that a model is trained on."""
+
+    text: str
+    reply: bool
+    """Whether it is the counter's, and to be learnt."""
+
+
+def beginnings(*, tuned: bool = False) -> tuple[str, ...]:
     """Every constant beginning, to be computed before the first request."""
-    return tuple(form.beginning for form in _FORMS.values())
+    return tuple(_beginning(form, tuned) for form in _FORMS.values())
 
 
-def build(request: GenerateRequest) -> Prompt:
+def build(request: GenerateRequest, *, tuned: bool = False) -> Prompt:
     """The prompt of one request; passages best first, history oldest first."""
     form = _FORMS[request.language]
-    quoted = [
-        _quoted(passage, form, first=at == 0) for at, passage in enumerate(request.passages[:_PASSAGES])
-    ]
+    quoted = _quote(request.passages, form, tuned)
     notes = [f"{title}{form.colon}{text}" for title, text in quoted]
     lines = [form.notes, *(f"- {note}" for note in notes)]
     for exchange in request.history[-_EXCHANGES:]:
-        lines += _earlier(exchange, form)
+        lines += _earlier(exchange, form, _EARLIER_ANSWER_TUNED if tuned else _EARLIER_ANSWER)
     question = _cut(_slot(request.question, form), _QUESTION)
     lines += [_spoken(form.customer, question, form), form.counter]
     return Prompt(
-        beginning=form.beginning,
+        beginning=_beginning(form, tuned),
         rest="\n".join(lines),
         stops=("\n", *(mark for every in _FORMS.values() for mark in (every.customer, every.counter))),
-        sources=tuple(notes[:1]),
+        sources=tuple(notes if tuned else notes[:1]),
         best=_spoken("", quoted[0][1], form) if quoted else "",
         question=question,
     )
 
 
-def _quoted(passage: Passage, form: _Form, *, first: bool) -> tuple[str, str]:
-    """Title and text of a passage. List markers go: a reply is a sentence or two, not a list."""
-    text = _LIST_MARKER.sub("", passage.text)
-    limit = _FIRST_PASSAGE if first else _OTHER_PASSAGE
-    return _cut(_slot(passage.title, form), _TITLE), _cut(_slot(text, form), limit)
+def script(language: Language, passages: Sequence[Passage], turns: Sequence[Exchange]) -> list[Said]:
+    """A whole record as a tuned model reads it: what `build` makes of its parts, and the replies between."""
+    form = _FORMS[language]
+    notes = [f"- {title}{form.colon}{text}" for title, text in _quote(passages, form, True)]
+    said = [Said(_beginning(form, True), False)]
+    lines = [form.notes, *notes]
+    for turn in turns:
+        lines += [_spoken(form.customer, _cut(_slot(turn.question, form), _QUESTION), form), form.counter]
+        said += [Said("\n".join(lines), False), Said(_spoken("", turn.answer, form) + "\n", True)]
+        lines = []
+    return said
 
 
-def _earlier(exchange: Exchange, form: _Form) -> Sequence[str]:
+def _beginning(form: _Form, tuned: bool) -> str:
+    return form.opening if tuned else form.opening + form.examples
+
+
+def _quote(passages: Sequence[Passage], form: _Form, tuned: bool) -> list[tuple[str, str]]:
+    """Title and text of the passages that are shown. List markers go: a reply is a sentence or two, not a
+    list."""
+    return [
+        (_cut(_slot(p.title, form), _TITLE), _cut(_slot(_LIST_MARKER.sub("", p.text), form), limit))
+        for p, limit in zip(passages, _PASSAGES_TUNED if tuned else _PASSAGES, strict=False)
+    ]
+
+
+def _earlier(exchange: Exchange, form: _Form, longest: int) -> Sequence[str]:
     return (
         _spoken(form.customer, _cut(_slot(exchange.question, form), _EARLIER_QUESTION), form),
-        _spoken(form.counter, _cut(_slot(exchange.answer, form), _EARLIER_ANSWER), form),
+        _spoken(form.counter, _cut(_slot(exchange.answer, form), longest), form),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
+from functools import cache
 
 from bot.types import Language
 
-__all__ = ["content_units", "language_of", "support"]
+__all__ = ["content_units", "courtesies", "language_of", "support"]
 
 _HAN_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’]*")
@@ -24,6 +25,20 @@ _STOP_WORDS = (
     "customer "
 )
 _STOP = frozenset(_STOP_WORDS.split())
+_COURTESY = """
+很抱歉，资料里没有写这一项。没有提到。没有说明。这一点我这里查不到，不便猜测。您回复“人工”，我请同事帮您确认，马上为您转接人工客服。
+同事接着为您办理，核实情况，跟进处理。您别着急，先别慌，我理解您的心情，给您添麻烦了，谢谢您告诉我，谢谢您的耐心，请您放心。
+您是想问哪一种？您指的是哪一个？您说的是哪个？方便告诉我吗？告诉我一声，我好帮您看看。还有什么可以帮您？按您说的情况，简单说，目前，另外，也就是说。
+这件事需要同事来办，我在聊天里办不了，没法替您操作，不能替您决定，看不到您的账户，请您稍等。
+Sorry, the notes don't say, mention, cover or explain this. I can't see your account or do this in the chat,
+I can't guess. Reply "staff" and a colleague will check, confirm, look into it, follow up and take over,
+hand you over to our staff, speak with a person. Please don't worry, I understand how upsetting, stressful,
+frustrating and worrying this is, thank you for telling us, for your patience. Do you mean, which one, which
+of these, could you tell me, are you asking about, let me know, happy to help, of course, sure, right away,
+in short, currently, in your case, you're welcome, I'm afraid, apologies, trouble, question, point, thing,
+details, answer.
+"""
+"""What a counter may say on any matter: it needs no passage, and stands for none."""
 
 
 def language_of(text: str) -> Language | None:
@@ -44,6 +59,12 @@ def content_units(text: str, function: Set[str] = _FUNCTION) -> frozenset[str]:
         _stem(word.lower()) for word in _WORD.findall(text) if word.lower() not in _STOP and len(word) > 1
     )
     return frozenset(pair for pair in pairs if function.isdisjoint(pair)) | frozenset(words)
+
+
+@cache
+def courtesies() -> frozenset[str]:
+    """The content units of what needs no passage."""
+    return content_units(_COURTESY)
 
 
 def support(units: Set[str], evidence: Set[str], neutral: Set[str]) -> tuple[int, int]:

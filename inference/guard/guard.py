@@ -14,7 +14,7 @@ from inference.guard.clauses import sentences
 from inference.guard.degenerate import find_degeneration
 from inference.guard.disguise import undisguise
 from inference.guard.figures import Figure, about, compatible, find_figures
-from inference.guard.grounding import content_units, language_of, support
+from inference.guard.grounding import content_units, courtesies, language_of, support
 from inference.guard.leaks import find_leak
 from inference.guard.orders import find_order
 from inference.guard.periods import Term, find_wrong_period, terms
@@ -160,7 +160,7 @@ class ReplyGuard:
 
     def _ungrounded(self, reply: str, evidence: Sequence[Evidence], question: str) -> str:
         held = frozenset().union(*(item.units for item in evidence))
-        neutral = content_units(question)
+        neutral = content_units(question) | courtesies()
         parts = [support(content_units(sentence), held, neutral) for sentence in sentences(reply)]
         for supported, counted in parts:
             if counted >= self._fewest_units and supported < self._sentence_grounded * counted:

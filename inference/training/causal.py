@@ -1,0 +1,189 @@
+"""Trains a causal language model on examples: transformers' Trainer, with a loss on what is learnt alone.
+
+The Trainer brings AdamW, schedule, accumulation, checkpoints that a run goes on from, early stopping,
+progress, TensorBoard, one GPU, and several (`accelerate launch -m inference.training sft CONFIG`).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+
+from bot.errors import TellerError
+from inference.training.generator_config import Pace
+from inference.training.loss import LearntLoss, headless
+from inference.training.sequences import collate
+
+__all__ = ["autocast", "mean_loss", "newest_checkpoint", "steps_of", "train"]
+
+
+def steps_of(examples: int, pace: Pace) -> int:
+    """Optimiser steps of a whole run on one device."""
+    return max(1, math.ceil(math.ceil(examples / pace.batch / pace.accumulate) * pace.epochs))
+
+
+def train(
+    network: Any, loss: LearntLoss, learnt: Any, held_out: Any, pace: Pace, work: Path
+) -> list[dict[str, Any]]:
+    """Train `network` in place; goes on from the newest whole checkpoint under `work`. Ends with the
+    weights that were best on `held_out`.
+
+    Returns:
+        What was logged: `loss`, `eval_loss`, `step` …
+
+    Raises:
+        TellerError: the folder is full or can't be written to; what was kept stays.
+    """
+    steps = steps_of(len(learnt), pace)
+    every = max(1, steps // pace.checks)
+    arguments = TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=pace.epochs,
+        per_device_train_batch_size=pace.batch,
+        per_device_eval_batch_size=pace.batch,
+        gradient_accumulation_steps=pace.accumulate,
+        learning_rate=pace.rate,
+        weight_decay=pace.decay,
+        max_grad_norm=pace.clip,
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(steps * pace.warmup),
+        bf16=autocast(pace),
+        use_cpu=not torch.cuda.is_available(),
+        seed=pace.seed,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        prediction_loss_only=True,
+        logging_steps=max(1, steps // 100),
+        report_to=_reporters(),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=False,
+    )
+    callbacks: list[TrainerCallback] = [_Epochs(learnt)]
+    if pace.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=pace.patience))
+
+    def of_replies(
+        output: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        total, learnt = loss(output.logits, labels)
+        # Over all batches of a step each token weighs the same.
+        return total / (learnt if num_items_in_batch is None else num_items_in_batch)
+
+    trainer = Trainer(
+        model=network,
+        args=arguments,
+        train_dataset=learnt,
+        eval_dataset=held_out,
+        data_collator=collate,
+        callbacks=callbacks,
+        compute_loss_func=of_replies,
+    )
+    checkpoint = newest_checkpoint(work)
+    try:
+        with headless(_base_of(network)):
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except (OSError, SafetensorError) as error:
+        raise TellerError(
+            f"{work} can't be written to ({error}): make room; the last checkpoint stays, and the same "
+            "command goes "
+            "on from it"
+        ) from error
+    return list(trainer.state.log_history)
+
+
+def mean_loss(network: Any, loss: LearntLoss, examples: Any, pace: Pace) -> float:
+    """Mean loss a learnt token; its exponential is the perplexity."""
+    total, count = 0.0, 0
+    network.eval()
+    device = next(network.parameters()).device
+    cast = torch.autocast(device.type, torch.bfloat16, enabled=autocast(pace))
+    with headless(_base_of(network)), torch.no_grad(), cast:
+        for batch in DataLoader(examples, batch_size=pace.batch, collate_fn=collate):
+            on_device = {name: tensor.to(device) for name, tensor in batch.items()}
+            labels = on_device.pop("labels")
+            some, learnt = loss(network(**on_device, use_cache=False).logits, labels)
+            total, count = total + some.item(), count + learnt
+    return total / max(1, count)
+
+
+def autocast(pace: Pace) -> bool:
+    """Whether to compute in bfloat16."""
+    if pace.precision != "auto":
+        return pace.precision == "bfloat16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def newest_checkpoint(work: Path) -> Path | None:
+    """The newest checkpoint under `work` that is whole; damaged newer ones are removed."""
+    if not work.is_dir():
+        return None
+    found = sorted(
+        work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
+    )
+    for checkpoint in found:
+        if _is_whole(checkpoint):
+            return checkpoint
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    return None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """The state is written last; weights and optimiser can be opened."""
+    if not (checkpoint / "trainer_state.json").is_file():
+        return False
+    try:
+        for file in checkpoint.glob("*.safetensors"):
+            with safe_open(file, "pt") as tensors:
+                tensors.keys()
+        torch.load(checkpoint / "optimizer.pt", weights_only=True, map_location="cpu")
+    except Exception:
+        return False
+    return True
+
+
+class _Epochs(TrainerCallback):  # type: ignore[misc]
+    """Tells the data which reading it is, and AdaLoRA that a step was made."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if hasattr(self._data, "epoch"):
+            self._data.epoch = int(state.epoch or 0)
+
+    def on_optimizer_step(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        allocate: Callable[[int], None] | None = getattr(
+            getattr(model, "base_model", None), "update_and_allocate", None
+        )
+        if allocate is not None:
+            allocate(state.global_step + 1)
+
+
+def _base_of(network: Any) -> Any:
+    """The transformers model under an adapter."""
+    return network.get_base_model() if hasattr(network, "get_base_model") else network
+
+
+def _reporters() -> list[str]:
+    from transformers.integrations import is_tensorboard_available
+
+    return ["tensorboard"] if is_tensorboard_available() else []

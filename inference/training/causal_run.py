@@ -1,0 +1,226 @@
+"""A run of `teller train sft` or `pretrain`, from its configuration to its folder.
+
+A run that is stopped leaves `.unfinished-NAME` with its checkpoints; the same command goes on from it. A
+finished one is a folder that appears whole: `adapter/` or `model/`, `tensorboard/`, config.json,
+metrics.json, card.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+
+from bot.errors import InferenceUnavailable, TellerError
+from inference.generator.model import BASE, BASE_SHA256, LanguageModel, load
+from inference.training import causal
+from inference.training.generator_config import CausalConfig
+from inference.training.loss import LearntLoss
+from inference.training.methods import open_full, with_adapter
+from inference.training.runs import sha256
+
+__all__ = ["CausalRun", "Examples", "trained"]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    learnt: Any
+    """A torch Dataset of `Example`."""
+    held_out: Any
+    ids: Sequence[int] | None
+    """Token ids that may be learnt, sorted; None for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CausalRun:
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def trained(
+    config: CausalConfig,
+    examples: Callable[[LanguageModel], Examples],
+    counts: dict[str, Any],
+    cache: Path,
+    now: datetime,
+    command: str,
+    *,
+    kind: str,
+    fresh: bool,
+) -> CausalRun:
+    """Train and write the run's folder.
+
+    Raises:
+        TellerError: a base that can't be loaded or doesn't fit, another run of this name under way, an
+        unfinished
+            one with another configuration, a folder that can't be written to.
+    """
+    out = config.resolved(config.out)
+    work = out / f".unfinished-{config.name}-{kind}"
+    told = json.loads(config.model_dump_json()) | {"kind": kind, "data_sha256": _digest(config.files())}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{work}.lock", timeout=0):
+            _begin(work, told, fresh)
+            started = time.monotonic()
+            metrics = counts | _train(
+                config, examples, work, cache, whole_model=kind == "pretrain" or config.method == "full"
+            )
+            metrics["seconds"] = round(time.monotonic() - started, 1)
+            final = _finish(
+                config, work, out / f"{config.name}-{now:%Y%m%d-%H%M%S}", metrics, now, command, kind
+            )
+    except filelock.Timeout:
+        raise TellerError(f"another run of {config.name} is writing to {work}") from None
+    except OSError as error:
+        raise TellerError(f"{out} can't be written to ({error}): make room and try again") from error
+    return CausalRun(final, metrics)
+
+
+def _digest(files: Sequence[Path]) -> str:
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _begin(work: Path, told: dict[str, Any], fresh: bool) -> None:
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    known = work / "config.json"
+    if causal.newest_checkpoint(work) is None:
+        shutil.rmtree(work, ignore_errors=True)
+    elif not known.is_file() or json.loads(known.read_text("utf-8")) != told:
+        raise TellerError(
+            f"{work} is of a run with another configuration or other data: finish it with those, or begin "
+            "anew with "
+            "--fresh (its checkpoints are removed then)"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    known.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _train(
+    config: CausalConfig,
+    examples: Callable[[LanguageModel], Examples],
+    work: Path,
+    cache: Path,
+    *,
+    whole_model: bool,
+) -> dict[str, Any]:
+    pace = config.pace
+    torch.manual_seed(pace.seed)
+    base = config.base_path()
+    whole = Path(base) / "model"  # of an earlier run
+    try:
+        model = load(str(whole) if whole.is_dir() else base, cache=cache, dtype="float32")
+    except InferenceUnavailable as error:
+        raise TellerError(
+            f"the base {config.base!r} can't be loaded ({error}): name the packaged one ({BASE}), a "
+            "folder with "
+            "config.json and safetensors, a run of `teller train pretrain`, or a Hugging Face id that can "
+            "be reached"
+        ) from error
+    data = examples(model)
+    loss = LearntLoss(model.network, data.ids)
+    before = causal.mean_loss(model.network, loss, data.held_out, pace)
+    if config.method == "full":
+        network = open_full(
+            model.network, frozen_layers=config.frozen_layers, frozen_embeddings=config.frozen_embeddings
+        )
+    else:
+        network = with_adapter(
+            model.network,
+            config.method,
+            rank=config.adapter.rank,
+            alpha=config.adapter.alpha,
+            dropout=config.adapter.dropout,
+            targets=list(config.adapter.targets),
+            frozen_layers=config.frozen_layers,
+            prefix_tokens=config.adapter.prefix_tokens,
+            steps=causal.steps_of(len(data.learnt), pace),
+        )
+    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    log = causal.train(network, loss, data.learnt, data.held_out, pace, work)
+    after = causal.mean_loss(network, loss, data.held_out, pace)
+    _save(network, model, work, whole=whole_model)
+    return {
+        "trained_parameters": parameters,
+        "held_out_loss": {"before": round(before, 4), "after": round(after, 4)},
+        "held_out_perplexity": {"before": round(math.exp(before), 3), "after": round(math.exp(after), 3)},
+        "log": [
+            {name: value for name, value in entry.items() if name in ("step", "epoch", "loss", "eval_loss")}
+            for entry in log
+            if "loss" in entry or "eval_loss" in entry
+        ],
+    }
+
+
+def _save(network: Any, model: LanguageModel, work: Path, *, whole: bool) -> None:
+    """An adapter by itself, or a model that others can stand on."""
+    if whole:
+        merged = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
+        merged.to(torch.bfloat16).save_pretrained(work / "model")
+        model.tokenizer.save(str(work / "model" / "tokenizer.json"))
+        return
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.bfloat16)
+    network.save_pretrained(work / "adapter")
+
+
+def _finish(
+    config: CausalConfig,
+    work: Path,
+    final: Path,
+    metrics: dict[str, Any],
+    now: datetime,
+    command: str,
+    kind: str,
+) -> Path:
+    if final.exists():
+        raise TellerError(f"{final} is there already; wait a second and try again")
+    for left in work.glob("checkpoint-*"):
+        shutil.rmtree(left)
+    weights = sorted(file for file in work.rglob("*.safetensors"))
+    metrics["sha256"] = {str(file.relative_to(work)): sha256(file) for file in weights}
+    metrics["base"] = {"name": config.base} | ({"sha256": BASE_SHA256} if config.base == BASE else {})
+    (work / "metrics.json").write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    (work / "card.md").write_text(_card(config, metrics, now, command, kind), "utf-8")
+    os.replace(work, final)
+    return final
+
+
+def _card(config: CausalConfig, metrics: dict[str, Any], now: datetime, command: str, kind: str) -> str:
+    """The model card, in Markdown."""
+    loss, perplexity = metrics["held_out_loss"], metrics["held_out_perplexity"]
+    what = {"sft": "supervised fine-tuning on grounded dialogues", "pretrain": "continued pre-training"}[kind]
+    lines = [
+        f"# {config.name}",
+        "",
+        f"Made {now:%Y-%m-%d %H:%M} UTC by `{command}`: {what}.",
+        "",
+        f"* Base: {config.base}"
+        + (f", SHA-256 {BASE_SHA256} (Gemma Terms of Use)" if config.base == BASE else ""),
+        f"* Method: {config.method}, {metrics['trained_parameters']:,} parameters; seed {config.pace.seed}; "
+        f"{config.pace.epochs:g} epochs at most, {metrics['seconds']:,.0f} s",
+        f"* Data: {', '.join(config.data)}; {config.licence}",
+        *(f"* SHA-256 of {name}: {digest}" for name, digest in metrics["sha256"].items()),
+        "",
+        "| held out by family | before | after |",
+        "|---|---|---|",
+        f"| loss a token | {loss['before']:.3f} | {loss['after']:.3f} |",
+        f"| perplexity | {perplexity['before']:.2f} | {perplexity['after']:.2f} |",
+    ]
+    return "\n".join(lines) + "\n"
