@@ -22,7 +22,7 @@ import torch
 from bot.types import Exchange, GenerateRequest, Language, Passage
 from inference.client import WorkerSupervisor
 from inference.generator import model, prompt
-from inference.generator.options import EngineOptions, WorkerOptions
+from inference.generator.options import EngineOptions, Steering, WorkerOptions
 
 _IDLE_RUNS = 20
 _PASSAGES: dict[Language, tuple[tuple[str, str, str], ...]] = {
@@ -155,7 +155,9 @@ async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int) -
     from inference.client import SupervisorOptions
 
     # Replies must run to their limit, or the two sides would do different amounts of work.
-    engine = EngineOptions(rows=max(levels), brevity=-1000.0, no_repeat=0, stop_on_repetition=False)
+    engine = EngineOptions(
+        rows=max(levels), steering=Steering(brevity=-1000.0, no_repeat=0), stop_on_repetition=False
+    )
     options = WorkerOptions(cache=str(cache), threads=threads, engine=engine)
     supervisor = WorkerSupervisor(options, SupervisorOptions(ping_every=0.2))
     started = time.perf_counter()

@@ -173,12 +173,24 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
     return WorkerSupervisor(
         WorkerOptions(
             model=PACKAGED if settings.model == "packaged" else settings.model,
+            adapter=_adapter(live),
             cache=str(live.current.data_dir / "cache" / "models"),
             dtype="bfloat16" if settings.dtype == "auto" else settings.dtype,
             threads=settings.threads or 0,
             engine=EngineOptions(rows=settings.max_batch, queue=settings.max_waiting),
         )
     )
+
+
+def _adapter(live: LiveConfig) -> str:
+    """What the worker is to merge into its model."""
+    settings = live.config.inference
+    if settings.adapter != "auto":
+        return "" if settings.adapter == "none" else str(live.current.resolve(Path(settings.adapter)))
+    promoted = live.current.data_dir / "models" / "generator" / "adapter"
+    if promoted.is_dir():
+        return str(promoted)
+    return "shipped" if settings.model == "packaged" else ""
 
 
 def make_remote(live: LiveConfig) -> RemoteGenerator:

@@ -107,7 +107,7 @@ class Worker:
         from inference.generator.service import to_job  # torch: loaded by now
 
         try:
-            self._engine.submit(to_job(request))
+            self._engine.submit(to_job(request, tuned=self._engine.tuned))
         except Overloaded:
             self._say(wire.Failed(request.id, "overloaded", "too many replies are waiting: answer verbatim"))
 

@@ -6,12 +6,16 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, say_line
+
+if TYPE_CHECKING:
+    from inference.training.causal_run import CausalRun
 
 __all__ = ["app"]
 
@@ -55,7 +59,6 @@ def classify(
 ) -> None:
     """Tune a classifier on labelled texts; weights, metrics and a model card in a folder of its own."""
     import logging
-    from datetime import UTC, datetime
 
     from inference.training.classify import run
     from inference.training.classify_config import load_classify_config
@@ -69,6 +72,68 @@ def classify(
         raise fail("stopped; nothing of the run was kept", 130) from None
     say_line(f"the run is {folder}; put it into use with `teller train promote {folder} --gate FILE`")
     say_line(json.dumps(_brief(metrics), ensure_ascii=False))
+
+
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Begin anew where an unfinished run of this name stands.")
+]
+
+
+@app.command()
+def sft(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file of the run; config/train/generator.yaml is an example.")
+    ],
+    fresh: FreshOption = False,
+    teller: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Teach the generator to answer from passages: LoRA, AdaLoRA, prefix or all weights. Goes on where it was
+    stopped."""
+    from inference.training.generator_config import SftConfig
+    from inference.training.sft import run
+
+    with ends_cleanly():
+        settings = SftConfig.load(config)
+    _causal(lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), f"sft {config}", teller)
+
+
+@app.command()
+def pretrain(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file of the run; config/train/pretrain.yaml is an example.")
+    ],
+    fresh: FreshOption = False,
+    teller: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Go on training a base on plain texts of the field. Goes on where it was stopped."""
+    from inference.training.generator_config import PretrainConfig
+    from inference.training.pretrain import run
+
+    with ends_cleanly():
+        settings = PretrainConfig.load(config)
+    _causal(
+        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), f"pretrain {config}", teller
+    )
+
+
+def _causal(run: Callable[[Path, datetime, str], CausalRun], what: str, teller: Path) -> None:
+    _need_torch()
+    try:
+        with ends_cleanly():
+            cache = open_config(teller).current.data_dir / "cache" / "models"
+            done = run(cache, datetime.now(UTC), f"teller train {what}")
+    except KeyboardInterrupt:
+        raise fail("stopped; the same command goes on from the last checkpoint", 130) from None
+    say_line(f"the run is {done.folder}; its card is {done.folder / 'card.md'}")
+    say_line(json.dumps({k: v for k, v in done.metrics.items() if k != "log"}, ensure_ascii=False))
+
+
+def _need_torch() -> None:
+    """A clear word where the training packages are missing."""
+    from importlib.util import find_spec
+
+    if missing := [name for name in ("torch", "peft", "accelerate") if find_spec(name) is None]:
+        raise fail(f"training needs {', '.join(missing)}: `make setup` installs them")
 
 
 @app.command()

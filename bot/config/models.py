@@ -125,6 +125,9 @@ class Inference(Section):
     enabled: bool = True
     model: str = "packaged"
     """`packaged`, a folder, or a Hugging Face model id."""
+    adapter: str = "auto"
+    """A LoRA adapter to merge into the model: `none`, the folder of one, or `auto`: what was promoted, else
+    for the packaged model the one that comes with Teller."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Positive | None = None
     max_batch: Positive = 16

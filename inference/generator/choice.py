@@ -1,4 +1,4 @@
-"""Chooses each row's next token: greedy, with what an untuned model needs to stay on its passages."""
+"""Chooses each row's next token: greedy, within what its steering and its figures allow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from inference.generator.figures import Figures
+from inference.generator.options import Steering
 from inference.generator.vocabulary import Vocabulary
 
 __all__ = ["Chooser", "Writing"]
@@ -83,30 +84,9 @@ def _runs(rows: Sequence[int]) -> set[tuple[int, ...]]:
 class Chooser:
     """Greedy choice under constraints. Deterministic: equal logits and writing, equal choice."""
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        *,
-        repetition_penalty: float,
-        no_repeat: int,
-        favour: float,
-        copy: float,
-        brevity: float,
-        opening: float,
-    ) -> None:
-        """`repetition_penalty` ≥ 1 as in CTRL (arXiv:1909.05858, 4.1), over the reply alone;
-        `no_repeat` forbids a second occurrence of any such many tokens (0: doesn't);
-        `favour` is added to the logits of tokens that occur in the best passage;
-        `copy` to that of a token which follows the last one there, and again the last two;
-        `brevity` to those of ending the reply, once for each complete sentence;
-        `opening` to that of beginning as the best passage does, which usually says yes or no first."""
+    def __init__(self, vocabulary: Vocabulary, steering: Steering) -> None:
         self._vocabulary = vocabulary
-        self._penalty = repetition_penalty
-        self._no_repeat = no_repeat
-        self._favour = favour
-        self._copy = copy
-        self._brevity = brevity
-        self._opening = opening
+        self._steering = steering
         texts = vocabulary.texts[: vocabulary.core]
         self._dead = torch.tensor(
             [row for row, text in enumerate(texts) if not text and row not in vocabulary.stop_rows],
@@ -135,22 +115,23 @@ class Chooser:
         return [int(row) for row in logits.argmax(dim=-1)]
 
     def _shape(self, scores: torch.Tensor, writing: Writing) -> None:
-        scores[writing.favoured] += self._favour
+        scores[writing.favoured] += self._steering.favour
         for size in _CONTEXTS:
             onward = writing.following.get(tuple(writing.rows[-size:]), set())
             if len(writing.rows) >= size:
-                scores[list(onward)] += self._copy
+                scores[list(onward)] += self._steering.copy
         if not writing.rows:  # an empty reply helps nobody
             scores[self._ends] = _NEVER
             scores[self._blanks] = _NEVER
             if writing.best and writing.best[0] >= 0:
-                scores[writing.best[0]] += self._opening
+                scores[writing.best[0]] += self._steering.opening
         if writing.sentence_ended:
-            scores[self._ends] += self._brevity * writing.sentences
-        if self._penalty > 1 and writing.rows:
+            scores[self._ends] += self._steering.brevity * writing.sentences
+        penalty = self._steering.repetition_penalty
+        if penalty > 1 and writing.rows:
             used = torch.tensor(sorted(set(writing.rows)))
             values = scores[used]
-            scores[used] = torch.where(values > 0, values / self._penalty, values * self._penalty)
+            scores[used] = torch.where(values > 0, values / penalty, values * penalty)
         tail = tuple(writing.rows[1 - _ECHO :])
         banned = self._repeating(writing.rows) + [echo[-1] for echo in writing.echoes if echo[:-1] == tail]
         if banned and not writing.begun:  # a figure may well be said twice, and must be finished
@@ -158,7 +139,7 @@ class Chooser:
         self._keep_figures(scores, writing)
 
     def _repeating(self, rows: list[int]) -> list[int]:
-        size = self._no_repeat
+        size = self._steering.no_repeat
         if not size or len(rows) < size:
             return []
         tail = rows[len(rows) - size + 1 :]

@@ -23,7 +23,14 @@ from inference.generator.choice import Chooser, Writing
 from inference.generator.figures import Figures
 from inference.generator.kv import Mask, Prefix, SlotCache
 from inference.generator.model import LanguageModel
-from inference.generator.options import EngineOptions, EngineStats, Outcome, Overloaded
+from inference.generator.options import (
+    TUNED,
+    UNTUNED,
+    EngineOptions,
+    EngineStats,
+    Outcome,
+    Overloaded,
+)
 from inference.generator.stream import TextStream, repeats_itself
 from inference.generator.vocabulary import Head, Vocabulary
 
@@ -95,15 +102,8 @@ class Engine:
         size = model.network.get_output_embeddings().weight.shape[0]
         self._vocabulary = Vocabulary(model.tokenizer, model.stop_ids, size, trim=options.trim_vocabulary)
         self._head = Head(model.network, self._vocabulary)
-        self._chooser = Chooser(
-            self._vocabulary,
-            repetition_penalty=options.repetition_penalty,
-            no_repeat=options.no_repeat,
-            favour=options.favour,
-            copy=options.copy,
-            brevity=options.brevity,
-            opening=options.opening,
-        )
+        steering = options.steering or (TUNED if model.tuned else UNTUNED)
+        self._chooser = Chooser(self._vocabulary, steering)
         self._cache = SlotCache(model.network.config, options.rows + 1, options.context)
         self._prefixes: dict[str, Prefix] = {}
         self._running: list[_Row] = []  # the row at index i is in slot i
@@ -147,6 +147,11 @@ class Engine:
         return msgspec.structs.replace(
             self._stats, waiting=len(self._orders.jobs) + reading, running=len(self._running)
         )
+
+    @property
+    def tuned(self) -> bool:
+        """Whether prompts are to be in the form for a tuned model."""
+        return self._model.tuned
 
     @property
     def busy(self) -> bool:

@@ -19,12 +19,13 @@ from typing import Any
 
 import filelock
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from bot.errors import InferenceUnavailable
 
-__all__ = ["BASE", "BASE_SHA256", "LanguageModel", "load", "materialise_base"]
+__all__ = ["BASE", "BASE_SHA256", "SHIPPED", "TUNED_FILE", "LanguageModel", "load", "materialise_base"]
 
 BASE = "gemma3-270m"
 """The `model` setting that names the packaged base."""
@@ -37,6 +38,15 @@ _MAKING = "making-"
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
+SHIPPED = Path(__file__).parent / "adapter"
+"""The adapter that comes with Teller, for `BASE`."""
+TUNED_FILE = "teller.json"
+
+
+class _AdapterMisfit(Exception):
+    """An adapter that can't be merged into a model."""
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
     """A causal language model in evaluation mode with the tokenizer that belongs to it."""
@@ -47,6 +57,8 @@ class LanguageModel:
     stop_ids: frozenset[int]
     bos_id: int | None
     name: str
+    tuned: bool = False
+    """Whether it has learned the counter's records, and needs neither examples nor steering."""
 
 
 def load(
@@ -58,19 +70,29 @@ def load(
 ) -> LanguageModel:
     """Load `model`: `BASE`, a Hugging Face id, or a folder; with a LoRA `adapter` folder merged in.
 
+    What `teller train sft` has made says so in a file of its own (`TUNED_FILE`), in either folder.
+
     Raises:
         InferenceUnavailable: the model can't be had; the message says which and what to do.
     """
     if dtype not in _DTYPES:
         raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(_DTYPES)}")
     source = str(materialise_base(cache)) if model == BASE else model
+    folder = str(SHIPPED) if adapter == "shipped" else adapter
     try:
+        # Merged in full precision: an adapter's changes are smaller than a step of bfloat16.
         network = AutoModelForCausalLM.from_pretrained(
-            source, dtype=_DTYPES[dtype], attn_implementation="sdpa"
+            source, dtype=torch.float32 if adapter else _DTYPES[dtype], attn_implementation="sdpa"
         )
         if adapter:
-            network = _merged(network, adapter)
+            network = _merged(network, folder).to(_DTYPES[dtype])
         tokenizer = _tokenizer(source)
+    except _AdapterMisfit as error:
+        raise InferenceUnavailable(
+            f"the adapter {folder} doesn't fit the model {model!r} ({error}): set inference.adapter to "
+            "one that "
+            "was trained on it, or to none"
+        ) from error
     except (OSError, ValueError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InferenceUnavailable(
@@ -85,6 +107,7 @@ def load(
         stop_ids=frozenset(_ids(network.config.eos_token_id) + _ids(network.generation_config.eos_token_id)),
         bos_id=next(iter(_ids(network.config.bos_token_id)), None),
         name=model + (f"+{adapter}" if adapter else ""),
+        tuned=any((Path(place) / TUNED_FILE).is_file() for place in (folder, source) if place),
     )
 
 
@@ -162,7 +185,13 @@ def _tokenizer(source: str) -> Tokenizer:
 def _merged(network: Any, adapter: str) -> Any:
     from peft import PeftModel  # only a tuned model pays for this import
 
-    return PeftModel.from_pretrained(network, adapter).merge_and_unload()
+    try:
+        adapted = PeftModel.from_pretrained(network, adapter)
+        if not hasattr(adapted, "merge_and_unload"):
+            raise _AdapterMisfit("it is a prefix, which can't be merged; train LoRA")
+        return adapted.merge_and_unload(safe_merge=True)
+    except (RuntimeError, SafetensorError, ValueError, KeyError) as error:
+        raise _AdapterMisfit((str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
 def _ids(value: int | list[int] | None) -> list[int]:

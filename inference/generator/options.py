@@ -6,13 +6,45 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["EngineOptions", "EngineStats", "Outcome", "Overloaded", "WorkerOptions"]
+__all__ = [
+    "TUNED",
+    "UNTUNED",
+    "EngineOptions",
+    "EngineStats",
+    "Outcome",
+    "Overloaded",
+    "Steering",
+    "WorkerOptions",
+]
 
 Outcome = Literal["stop", "length", "repetition", "deadline", "cancelled"]
 
 
 class Overloaded(Exception):
     """As many replies are waiting as the engine promises to hold."""
+
+
+class Steering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far the choice of the next token departs from the likeliest; see `inference.generator.choice`."""
+
+    repetition_penalty: float = 1.0
+    """≥ 1, as in CTRL (arXiv:1909.05858, 4.1), over the reply alone."""
+    no_repeat: int = 8
+    """No run of that many tokens comes twice (0: may)."""
+    favour: float = 0.0
+    """Added to the logits of tokens that occur in the best passage;"""
+    copy: float = 0.0
+    """to that of a token which follows the last one there, and again the last two;"""
+    brevity: float = 0.0
+    """to those of ending the reply, once for each complete sentence;"""
+    opening: float = 0.0
+    """to that of beginning as the best passage does, which usually says yes or no first."""
+
+
+UNTUNED = Steering(repetition_penalty=1.05, favour=1.5, copy=2.0, brevity=3.0, opening=8.0)
+"""What a base model needs to stay on its passages."""
+TUNED = Steering()
+"""A model that has learned to."""
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,13 +61,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     trim_vocabulary: bool = True
     stop_on_repetition: bool = True
     """End a reply that says a sentence again."""
-    repetition_penalty: float = 1.05
-    no_repeat: int = 8
-    favour: float = 1.5
-    copy: float = 2.0
-    brevity: float = 3.0
-    opening: float = 8.0
-    """These six: see `inference.generator.choice.Chooser`."""
+    steering: Steering | None = None
+    """None: as the model needs it."""
 
 
 class EngineStats(msgspec.Struct, frozen=True):
@@ -57,7 +84,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     model: str = "gemma3-270m"
     """`gemma3-270m` (packaged), a Hugging Face id, or a folder."""
     adapter: str = ""
-    """Folder of a LoRA adapter to merge in; empty for none."""
+    """Folder of a LoRA adapter to merge in; `shipped` for the one that comes with Teller; empty for none."""
     cache: str = "var/models"
     """Folder for the de-quantised base."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"

@@ -29,13 +29,15 @@ def open_engine(options: WorkerOptions, listener: Listener) -> Engine:
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     model = load(options.model, cache=Path(options.cache), adapter=options.adapter, dtype=options.dtype)
     engine = Engine(model, options.engine, listener)
-    engine.warm_up(prompt.beginnings())
+    engine.warm_up(prompt.beginnings(tuned=model.tuned))
     return engine
 
 
-def to_job(request: GenerateRequest, clock: Callable[[], float] = time.monotonic) -> Job:
-    """The engine's view of a request received now."""
-    built = prompt.build(request)
+def to_job(
+    request: GenerateRequest, clock: Callable[[], float] = time.monotonic, *, tuned: bool = False
+) -> Job:
+    """The engine's view of a request received now; `tuned` as the engine's model is."""
+    built = prompt.build(request, tuned=tuned)
     return Job(
         id=request.id,
         prefix=built.beginning,

@@ -23,7 +23,7 @@ import filelock
 import torch
 
 from bot.errors import InferenceUnavailable, TellerError
-from inference.generator.model import BASE, BASE_SHA256, LanguageModel, load
+from inference.generator.model import BASE, BASE_SHA256, TUNED_FILE, LanguageModel, load
 from inference.training import causal
 from inference.training.generator_config import CausalConfig
 from inference.training.loss import LearntLoss
@@ -58,8 +58,12 @@ def trained(
     *,
     kind: str,
     fresh: bool,
+    told_of_model: dict[str, str] | None = None,
 ) -> CausalRun:
     """Train and write the run's folder.
+
+    Args:
+        told_of_model: written beside the weights, for whoever loads them (`TUNED_FILE`).
 
     Raises:
         TellerError: a base that can't be loaded or doesn't fit, another run of this name under way, an
@@ -77,6 +81,9 @@ def trained(
             metrics = counts | _train(
                 config, examples, work, cache, whole_model=kind == "pretrain" or config.method == "full"
             )
+            if told_of_model is not None:
+                beside = work / ("model" if config.method == "full" else "adapter") / TUNED_FILE
+                beside.write_text(json.dumps(told_of_model) + "\n", "utf-8")
             metrics["seconds"] = round(time.monotonic() - started, 1)
             final = _finish(
                 config, work, out / f"{config.name}-{now:%Y%m%d-%H%M%S}", metrics, now, command, kind

@@ -64,4 +64,14 @@ def run(config: SftConfig, cache: Path, now: datetime, command: str, *, fresh: b
             ids = sorted({*writable, *said})
         return Examples(records(learnt, config.varied), records(held, False), ids)
 
-    return trained(config, examples, counts, cache, now, command, kind="sft", fresh=fresh)
+    return trained(
+        config,
+        examples,
+        counts,
+        cache,
+        now,
+        command,
+        kind="sft",
+        fresh=fresh,
+        told_of_model={"prompt": "tuned"},
+    )

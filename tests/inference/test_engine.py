@@ -13,7 +13,7 @@ from bot.errors import InferenceUnavailable  # noqa: E402
 from bot.types import GenerateRequest, Passage  # noqa: E402
 from inference.generator import model, prompt  # noqa: E402
 from inference.generator.engine import Engine  # noqa: E402
-from inference.generator.options import EngineOptions, Outcome, Overloaded  # noqa: E402
+from inference.generator.options import EngineOptions, Outcome, Overloaded, Steering  # noqa: E402
 from inference.generator.service import to_job  # noqa: E402
 
 pytestmark = pytest.mark.model
@@ -118,8 +118,7 @@ def test_replies_written_together_are_those_written_alone(
 def test_a_reply_is_what_transformers_generates(exact: model.LanguageModel) -> None:
     heard = Heard()
     plain = EngineOptions(
-        rows=2, context=640, chunk=48, trim_vocabulary=False,
-        repetition_penalty=1.0, no_repeat=0, favour=0.0, copy=0.0, brevity=0.0, opening=0.0,
+        rows=2, context=640, chunk=48, trim_vocabulary=False, steering=Steering(no_repeat=0)
     )  # fmt: skip
     engine = Engine(exact, plain, heard, clock=heard.clock)
     question = asked(0)

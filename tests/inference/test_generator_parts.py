@@ -14,6 +14,7 @@ from bot.types import Exchange, GenerateRequest, Passage
 from inference.generator import prompt
 from inference.generator.choice import Chooser, Writing
 from inference.generator.figures import Figures
+from inference.generator.options import Steering
 from inference.generator.stream import TextStream, repeats_itself
 from inference.generator.vocabulary import Vocabulary
 
@@ -185,16 +186,8 @@ def word_vocabulary() -> Vocabulary:
 
 
 def chosen(vocabulary: Vocabulary, writing: Writing, scores: dict[str, float], **options: float) -> str:
-    settings = {
-        "repetition_penalty": 1.0,
-        "no_repeat": 0,
-        "favour": 0.0,
-        "copy": 0.0,
-        "brevity": 0.0,
-        "opening": 0.0,
-        **options,
-    }
-    chooser = Chooser(vocabulary, **settings)  # type: ignore[arg-type]
+    settings = {"no_repeat": 0, **options}
+    chooser = Chooser(vocabulary, Steering(**settings))  # type: ignore[arg-type]
     logits = torch.zeros(1, len(vocabulary))
     for text, score in scores.items():
         logits[0, vocabulary.texts.index(text)] = score
