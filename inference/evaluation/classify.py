@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from bot.errors import TellerError
+from bot.errors import ConfigError, Problem, TellerError
 from inference.classify import TextClassifier
+from inference.evaluation.jsonl import Fields, read_rows
 
 __all__ = ["LabelledText", "measure", "read_labelled", "scores"]
-
-Predict = Callable[[Sequence[str]], Sequence[str]]
 
 
 class LabelledText(msgspec.Struct, frozen=True):
@@ -29,28 +27,23 @@ class LabelledText(msgspec.Struct, frozen=True):
 
 
 def read_labelled(path: Path) -> list[LabelledText]:
-    """Read JSONL. Raises TellerError with the line that can't be read, or for a file without rows."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TellerError(f"{path} can't be read as UTF-8 text: {error}") from None
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-            if isinstance(data, dict) and isinstance(data.get("label"), int):
-                data["label"] = str(data["label"])
-            row = msgspec.convert(data, LabelledText)
-        except (ValueError, TypeError) as error:
-            raise TellerError(f"{path}:{number}: {error}; each line needs `text` and `label`") from None
-        if not row.text.strip():
-            raise TellerError(f"{path}:{number}: the text is empty")
-        rows.append(row)
+    """Read JSONL. Raises ConfigError with the lines that can't be read, or for a file without rows."""
+    rows = read_rows(path, _labelled)
     if not rows:
-        raise TellerError(f"{path} holds no rows")
+        raise ConfigError([Problem(str(path), 0, "holds no rows")])
     return rows
+
+
+def _labelled(fields: Fields) -> LabelledText:
+    if isinstance(fields.get("label"), int):
+        fields["label"] = str(fields["label"])
+    try:
+        row = msgspec.convert(fields, LabelledText)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}; each line needs `text` and `label`") from None
+    if not row.text.strip():
+        raise ValueError("the text is empty")
+    return row
 
 
 def scores(truth: Sequence[str], given: Sequence[str]) -> dict[str, Any]:

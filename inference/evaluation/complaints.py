@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections import Counter
@@ -14,9 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.errors import TellerError
+from bot.errors import ConfigError, Problem
 from inference.complaints.classifier import LEANING, Complaint, Complaints
 from inference.complaints.words import DEPARTMENTS, Severity
+from inference.evaluation.jsonl import read_rows, without_nulls
 
 __all__ = ["ComplaintCase", "evaluate_complaints", "measure", "read_cases"]
 
@@ -49,22 +49,10 @@ class ComplaintCase(msgspec.Struct, frozen=True):
 
 
 def read_cases(path: Path) -> list[ComplaintCase]:
-    """Read JSONL. Raises TellerError with the line that can't be read."""
-    cases = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TellerError(f"{path} can't be read as UTF-8 text: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            data = {key: value for key, value in json.loads(line).items() if value is not None}
-            cases.append(msgspec.convert(data, ComplaintCase))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise TellerError(f"{path}:{number}: {error}") from None
+    """Read JSONL. Raises ConfigError with the lines that can't be read, or for a file without cases."""
+    cases = read_rows(path, lambda fields: msgspec.convert(without_nulls(fields), ComplaintCase))
     if not cases:
-        raise TellerError(f"{path} holds no cases")
+        raise ConfigError([Problem(str(path), 0, "holds no cases")])
     assert set(Department.__args__) == set(DEPARTMENTS)  # type: ignore[attr-defined]  # noqa: S101
     return cases
 

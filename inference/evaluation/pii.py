@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bot.errors import ConfigError, Problem
+from inference.evaluation.jsonl import Fields, read_rows
 from inference.privacy import Span, find
 
 __all__ = ["Case", "evaluate_pii", "load_cases", "score"]
@@ -34,35 +34,18 @@ class Case(msgspec.Struct, frozen=True):
 
 
 def load_cases(path: Path) -> list[Case]:
-    """The cases of a JSONL file.
+    """The cases of a JSONL file. Raises ConfigError with the lines that aren't cases."""
+    return read_rows(path, _case)
 
-    Raises:
-        ConfigError: the file can't be read, or a line isn't a case; with file and line.
-    """
+
+def _case(fields: Fields) -> Case:
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            [Problem(str(path), 0, f"can't read it: {error}; give a UTF-8 JSONL file")]
-        ) from None
-    cases: list[Case] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            case = msgspec.json.decode(line, type=Case)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            problems.append(
-                Problem(str(path), number, f"{error}; expected text, spans[{{start, end, type}}]")
-            )
-            continue
-        if any(not 0 <= mark.start < mark.end <= len(case.text) for mark in case.spans):
-            problems.append(Problem(str(path), number, "a span lies outside the text; count in code points"))
-        cases.append(case)
-    if problems:
-        raise ConfigError(problems)
-    return cases
+        case = msgspec.convert(fields, Case)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}; expected text, spans[{{start, end, type}}]") from None
+    if any(not 0 <= mark.start < mark.end <= len(case.text) for mark in case.spans):
+        raise ValueError("a span lies outside the text; count in code points")
+    return case
 
 
 def evaluate_pii(path: Path, *, failures: bool = False) -> dict[str, Any]:

@@ -7,16 +7,14 @@ Both search with the `Searcher` that serves customers.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bot.errors import ConfigError, Problem
 from bot.types import Language, Passage
 from inference.evaluation.items import ItemsRetriever
+from inference.evaluation.jsonl import Fields, read_rows
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.retrieval.embedding import CachedEncoder
 from inference.retrieval.fusion import load_fusion
@@ -83,20 +81,11 @@ def read_faq(
 ) -> tuple[list[Item], list[Case]]:
     """The entries of a FAQ and the queries to try on it. Raises ConfigError as `evaluate_retrieval`."""
     known: dict[str, list[str]] = {}
-    for line, row in _rows(paraphrases_path) if paraphrases_path is not None else ():
-        gold = _field(paraphrases_path, line, row, "gold_doc", "doc_id")
-        known.setdefault(gold, []).append(
-            _field(paraphrases_path, line, row, "query", "text", "question", "paraphrase")
-        )
-    items = [_item(kb_path, line, row, known) for line, row in _rows(kb_path)]
-    cases = [
-        Case(
-            _field(queries_path, line, row, "query", "text", "question"),
-            _field(queries_path, line, row, "gold_doc", "doc_id"),
-            _text(row.get("gold_answer_group")),
-        )
-        for line, row in _rows(queries_path)
-    ]
+    if paraphrases_path is not None:
+        for gold, text in read_rows(paraphrases_path, _paraphrase):
+            known.setdefault(gold, []).append(text)
+    items = read_rows(kb_path, lambda row: _item(row, known))
+    cases = read_rows(queries_path, _query)
     with_groups = {item.passage.id: item.passage.group for item in items}
     cases = [replace(case, group=case.group or with_groups.get(case.gold, "")) for case in cases]
     return items, cases
@@ -179,11 +168,24 @@ def _right(passage: Passage, case: Case) -> bool:
     return passage.id == case.gold or bool(case.group and passage.group == case.group)
 
 
-def _item(path: Path, line: int, row: dict[str, Any], known: dict[str, list[str]]) -> Item:
-    identifier = _field(path, line, row, "doc_id")
+def _paraphrase(row: Fields) -> tuple[str, str]:
+    """(id of the entry it means, its words)"""
+    return _field(row, "gold_doc", "doc_id"), _field(row, "query", "text", "question", "paraphrase")
+
+
+def _query(row: Fields) -> Case:
+    return Case(
+        _field(row, "query", "text", "question"),
+        _field(row, "gold_doc", "doc_id"),
+        _text(row.get("gold_answer_group")),
+    )
+
+
+def _item(row: Fields, known: Mapping[str, Sequence[str]]) -> Item:
+    identifier = _field(row, "doc_id")
     question, answer = _text(row.get("question")), _text(row.get("answer"))
     if not (question or answer):
-        raise ConfigError([Problem(str(path), line, "needs a 'question' or an 'answer'")])
+        raise ValueError("needs a 'question' or an 'answer'")
     passage = Passage(
         id=identifier,
         language=script(question or answer),
@@ -194,26 +196,12 @@ def _item(path: Path, line: int, row: dict[str, Any], known: dict[str, list[str]
     return Item(passage, tuple(q for q in (question, *known.get(identifier, ())) if q))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        # Not splitlines(): a JSON string may hold U+2028 and its like as they are.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), 0, f"can't be read: {error}")]) from None
-    for line, text in enumerate(lines, start=1):
-        if text.strip():
-            try:
-                yield line, msgspec.json.decode(text, type=dict[str, Any])
-            except msgspec.DecodeError as error:
-                raise ConfigError([Problem(str(path), line, f"not a JSON object: {error}")]) from None
-
-
-def _field(path: Path | None, line: int, row: dict[str, Any], *names: str) -> str:
+def _field(row: Fields, *names: str) -> str:
     """The first of the named fields that the row has, as text."""
     for name in names:
         if row.get(name) is not None:
             return _text(row[name])
-    raise ConfigError([Problem(str(path), line, f"lacks the field {' or '.join(map(repr, names))}")])
+    raise ValueError(f"lacks the field {' or '.join(map(repr, names))}")
 
 
 def _text(value: Any) -> str:

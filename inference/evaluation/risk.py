@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from bot.errors import TellerError
+from bot.errors import ConfigError, Problem
 from bot.types import Assessment, RiskAction
+from inference.evaluation.jsonl import Fields, read_rows, without_nulls
 from inference.privacy import find
 from inference.rules.engine import RuleEngine
 from inference.rules.facts import facts_of_context
@@ -38,29 +38,25 @@ class RiskCase(msgspec.Struct, frozen=True):
     """Earlier messages of the same customer, oldest first."""
     id: str = ""
     category: str = ""
+    family: str = ""
+    """Siblings that must stay on one side of a split."""
 
 
 def read_cases(path: Path) -> list[RiskCase]:
-    """Read JSONL. Raises TellerError with the line that can't be read."""
-    cases = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TellerError(f"{path} can't be read as UTF-8 text: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-            data = {key: value for key, value in data.items() if value is not None}
-            case = msgspec.convert(data, RiskCase)
-            facts_of_context(case.context)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise TellerError(f"{path}:{number}: {error}") from None
-        cases.append(case)
+    """Read JSONL. Raises ConfigError with the lines that can't be read, or for a file without cases."""
+    cases = read_rows(path, _case)
     if not cases:
-        raise TellerError(f"{path} holds no cases")
+        raise ConfigError([Problem(str(path), 0, "holds no cases")])
     return cases
+
+
+def _case(fields: Fields) -> RiskCase:
+    case = msgspec.convert(without_nulls(fields), RiskCase)
+    try:
+        facts_of_context(case.context)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"context: {error}") from None
+    return case
 
 
 def evaluate_risk(

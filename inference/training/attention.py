@@ -11,14 +11,14 @@ import argparse
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.evaluation.risk import RiskCase, read_cases
 from inference.retrieval.adapter import packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.rules.attention import KINDS, Thresholds, prepared
@@ -58,9 +58,9 @@ _KIND_OF = {
 """Kinds by what a case's category holds; "scam" is the rest, and whatever names itself so."""
 
 
-def label_of(case: Mapping[str, Any]) -> str:
+def label_of(case: RiskCase) -> str:
     """A case's label: its action, and of what kind."""
-    action, category = str(case["expected_action"]), str(case.get("category", ""))
+    action, category = case.expected_action, case.category
     if action not in _KIND_OF:
         return action
     for kind, words in _KIND_OF[action]:
@@ -73,11 +73,10 @@ def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str, bool]]:
     """(text, number of its label, family, whether it's a harmless look-alike) of each case without a context;
     what depends on an amount or on the customer's age isn't in its words."""
     for path in paths:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            case = json.loads(line)
-            if not case.get("context") and not case.get("before"):
-                hard = bool(case.get("hard_negative"))
-                yield case["text"], LABELS.index(label_of(case)), f"{path.stem}/{case['family']}", hard
+        for case in read_cases(path):
+            if not case.context and not case.before:
+                family = f"{path.stem}/{case.family or case.text}"
+                yield case.text, LABELS.index(label_of(case)), family, case.hard_negative
 
 
 def actions(shares: Shares) -> dict[str, Shares]:
