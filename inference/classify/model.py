@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from opencc import OpenCC
 
+from inference.probabilities import softmax
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.retrieval.text import fold
 
@@ -79,10 +80,7 @@ class TextClassifier:
     def probabilities(self, texts: Sequence[str]) -> Shares:
         """Shape (texts, labels), rows sum to 1."""
         vectors = self._encoder.encode([folded(text) for text in texts], "query") * np.float32(SCALE)
-        logits = (vectors @ self._weights + self._bias) / np.float32(self._temperature)
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: Shares = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
-        return shares
+        return softmax((vectors @ self._weights + self._bias) / np.float32(self._temperature))
 
     def classify(self, texts: Sequence[str]) -> list[str]:
         """The likeliest label of each text, or `other` where none is likely enough."""

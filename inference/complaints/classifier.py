@@ -13,6 +13,7 @@ import numpy as np
 
 from inference.complaints.heads import Array, Heads, Shares, load_heads
 from inference.complaints.words import DEPARTMENTS, SEVERITIES, Severity, Signals, Words, load_words
+from inference.probabilities import softmax
 
 __all__ = ["Complaint", "Complaints", "ComplaintsByMeaning", "Embed"]
 
@@ -100,8 +101,7 @@ class Complaints:
         if max(signals.departments) < NAMED:
             # What names no department goes to those who sort things out.
             logits[DEPARTMENTS.index("contact_center")] += UNNAMED
-        given = np.exp(logits - logits.max())
-        given /= given.sum()
+        given = softmax(logits)
         order = np.argsort(-given, kind="stable")
         severity = self._severity(signals, shares, probability)
         tones = sorted(signals.tone, key=lambda name: -signals.tone[name])

@@ -13,7 +13,9 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OUTPUTS", "Array", "Heads", "Shares", "load_heads", "softmax"]
+from inference.probabilities import softmax
+
+__all__ = ["OUTPUTS", "Array", "Heads", "Shares", "load_heads"]
 
 Array = NDArray[np.float32]
 OUTPUTS = {"complaint": 2, "department": 15, "severity": 4}
@@ -55,15 +57,8 @@ class Heads:
         found = []
         for name in OUTPUTS:
             weights = self.weights[f"{given}.{name}"]
-            found.append(softmax((row @ weights[:-1] + weights[-1])[None, :])[0])
+            found.append(softmax(row @ weights[:-1] + weights[-1]))
         return Shares(*found)
-
-
-def softmax(logits: Array) -> Array:
-    """By rows."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Array = (e / e.sum(axis=1, keepdims=True)).astype(np.float32)
-    return shares
 
 
 def load_heads() -> Heads | None:

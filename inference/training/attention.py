@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.evaluation.risk import RiskCase, read_cases
+from inference.probabilities import softmax
 from inference.retrieval.adapter import packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.rules.attention import KINDS, Thresholds, prepared
@@ -28,7 +29,6 @@ from inference.training.finetune import (
     best_temperature,
     fine_tune,
     retrieval_adapter,
-    softmax,
 )
 from inference.training.ordinary import ordinary
 

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from bot.errors import TellerError
 from inference.classify.model import TextClassifier, folded
 from inference.evaluation.classify import LabelledText, measure, read_labelled, scores
+from inference.probabilities import softmax
 from inference.retrieval.adapter import packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.training.classify_config import ClassifyConfig
-from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter, softmax
+from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter
 from inference.training.runs import WEIGHTS, run_folder, sha256
 from inference.training.words import WordModel
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from inference.complaints.classifier import Complaint, Complaints
-from inference.complaints.heads import OUTPUTS, SPREAD, Array, Heads, softmax
+from inference.complaints.heads import OUTPUTS, SPREAD, Array, Heads
 from inference.complaints.words import DEPARTMENTS, SEVERITIES, load_words
 from inference.evaluation.complaints import ComplaintCase, measure, read_cases
+from inference.probabilities import softmax
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.training.ordinary import ordinary
 

@@ -26,7 +26,7 @@ from inference.retrieval.adapter import apply_adapter, packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.retrieval.torch_encoder import TorchEncoder, UnigramTokeniser
 
-__all__ = ["FineTuned", "Settings", "best_temperature", "fine_tune", "retrieval_adapter", "softmax"]
+__all__ = ["FineTuned", "Settings", "best_temperature", "fine_tune", "retrieval_adapter"]
 
 _log = logging.getLogger(__name__)
 _RUN = 64
@@ -193,10 +193,3 @@ def best_temperature(logits: NDArray[np.float32], y: Sequence[int]) -> float:
         if loss < least:
             best, least = float(temperature), float(loss)
     return best
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Along the last axis."""
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float32] = (exponents / exponents.sum(axis=-1, keepdims=True)).astype(np.float32)
-    return shares

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from bot.errors import TellerError
 from inference.classify.model import folded
 from inference.evaluation.classify import LabelledText, scores
+from inference.probabilities import softmax
 from inference.training.classify import split
-from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter, softmax
+from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter
 from inference.training.words import WordModel
 
 __all__ = ["evaluate"]
