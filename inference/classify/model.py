@@ -10,14 +10,12 @@ import hashlib
 import io
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Self
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from opencc import OpenCC
 
 from inference.probabilities import softmax
 from inference.retrieval.adapter import AdaptedEncoder
@@ -33,14 +31,9 @@ SCALE = 20.0
 """What the encoder's unit vectors are multiplied by before the head."""
 
 
-@cache
-def _simplifier() -> OpenCC:
-    return OpenCC("t2s")
-
-
 def folded(text: str) -> str:
     """A text as classifiers read it: NFKC, Simplified, lower case, single spaces."""
-    return fold(text, _simplifier())
+    return fold(text)
 
 
 class TextClassifier:

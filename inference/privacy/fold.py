@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from opencc import OpenCC
+from inference.simplified import simplified
 
 __all__ = ["Folded", "fold"]
 
@@ -24,8 +24,8 @@ _TRAILING = re.compile(f"[{_MARKS}]+")
 
 def _table() -> dict[int, str]:
     han = [chr(code) for code in range(0x4E00, 0x9FA6)]
-    simplified = OpenCC("t2s").convert("\n".join(han)).split("\n")
-    table = {ord(old): new for old, new in zip(han, simplified, strict=True) if old != new and len(new) == 1}
+    simple = simplified("\n".join(han)).split("\n")
+    table = {ord(old): new for old, new in zip(han, simple, strict=True) if old != new and len(new) == 1}
     for code in range(0x80, 0x20000):
         if unicodedata.category(chr(code)) == "Nd":
             table[code] = str(unicodedata.decimal(chr(code)))

@@ -9,9 +9,9 @@ from importlib.resources import as_file, files
 from logging import WARNING
 
 import jieba
-from opencc import OpenCC
 
 from bot.types import Language
+from inference.simplified import simplified
 
 __all__ = ["Analyser", "fold", "script", "strip_courtesies"]
 
@@ -64,7 +64,6 @@ class Analyser:
     def __init__(self) -> None:
         jieba.setLogLevel(WARNING)
         self._jieba = jieba.Tokenizer()
-        self._simplify = OpenCC("t2s")
         self._ready = False
 
     def load(self) -> None:
@@ -81,8 +80,8 @@ class Analyser:
         self._ready = True
 
     def fold(self, text: str) -> str:
-        """NFKC, no invisible characters, Simplified, lower case, single spaces."""
-        return fold(text, self._simplify)
+        """As `fold`."""
+        return fold(text)
 
     def words(self, folded: str) -> list[str]:
         """Words that carry meaning, in order; all of them if none does."""
@@ -96,10 +95,11 @@ class Analyser:
         return list(_grams(folded))
 
 
-def fold(text: str, simplify: OpenCC) -> str:
+def fold(text: str) -> str:
+    """NFKC, no invisible characters, Simplified, lower case, single spaces."""
     normal = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
     if _HAN.search(normal):
-        normal = simplify.convert(normal)
+        normal = simplified(normal)
     return _SPACE.sub(" ", normal.lower()).strip()
 
 

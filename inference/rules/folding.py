@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
 
-from opencc import OpenCC
 from pypinyin.constants import PINYIN_DICT, Style
 from pypinyin.style import convert as _style
+
+from inference.simplified import simplified
 
 __all__ = ["fold", "sound", "trace"]
 
@@ -51,11 +51,6 @@ _BLANKS = re.compile(" {2,}")
 _KEPT = re.compile(rf"[{HAN}a-z]")
 
 
-@cache
-def _converter() -> OpenCC:
-    return OpenCC("t2s")
-
-
 class _Table(dict[int, str]):
     """How each character folds, worked out when it is first met."""
 
@@ -84,7 +79,7 @@ def _fold_letter(letter: str) -> str:
     if letter in _LOOKALIKES:
         return _LOOKALIKES[letter]
     if "\u3400" <= letter <= "\u9fff":
-        simple: str = _converter().convert(letter)
+        simple = simplified(letter)
         return _VARIANTS.get(simple, simple)
     # Accents are taken off Latin letters; everything else stays.
     base = unicodedata.normalize("NFD", letter)[0]

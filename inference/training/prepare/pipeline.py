@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from opencc import OpenCC
 
 from bot.errors import TellerError
 from inference.privacy import mask
@@ -99,7 +98,6 @@ class _Preparation:
         self.renamed = 0
         self._duplicates = Duplicates(config.near_duplicates, config.seed)
         self._clean = Cleaner(config.clean)
-        self._simplify = OpenCC("t2s")
         self._ids: set[str] = set()
         self._by_given_id: dict[str, int] = {}
         self._kept_at: dict[int, str] = {}
@@ -148,7 +146,7 @@ class _Preparation:
             self.dropped.add("language", dialogue.source)
             return None
         turns, masked = mask_turns(turns)
-        folded = fold("\n".join(turn.text for turn in turns), self._simplify)
+        folded = fold("\n".join(turn.text for turn in turns))
         digest = digest_of(folded)
         found = self._duplicates.look(folded, digest)
         if found.kind != "new":
