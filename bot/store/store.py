@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -190,23 +189,10 @@ class Store:
         def write(connection: Connection) -> list[Committed]:
             inbox.fence(connection, claim)
             event = claim.event
-            history.add_event(connection, self.keys, event, outcome.seen, now)
-            for message in outcome.messages:
-                history.add_message(connection, self.keys, message, outcome.passages, now)
-            self._queue(connection, claim, outcome, now)
-            self._note(connection, claim, outcome, now)
-            vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
             profiles.used(connection, sender_subject(event), now)
             if outcome.profile is not None:
                 profiles.apply(connection, self.keys, outcome.profile, now)
-            opened = tickets.commit(
-                connection,
-                self.keys,
-                outcome.tickets,
-                claim.owner.version,
-                now,
-                correlation_id=event.correlation_id,
-            )
+            opened = self._write_turn(connection, claim, outcome, now)
             changes: dict[str, Any] = {}
             if outcome.state is not None:
                 key = event.conversation.key
@@ -231,20 +217,7 @@ class Store:
 
         def write(connection: Connection) -> list[Committed]:
             inbox.fence(connection, claim)
-            history.add_event(connection, self.keys, claim.event, outcome.seen, now)
-            for message in outcome.messages:
-                history.add_message(connection, self.keys, message, (), now)
-            self._queue(connection, claim, outcome, now)
-            self._note(connection, claim, outcome, now)
-            vault.put(connection, self.keys, sender_subject(claim.event), outcome.secrets, now)
-            opened = tickets.commit(
-                connection,
-                self.keys,
-                outcome.tickets,
-                claim.owner.version,
-                now,
-                correlation_id=claim.event.correlation_id,
-            )
+            opened = self._write_turn(connection, claim, outcome, now)
             inbox.park(connection, claim, error, now)
             return opened
 
@@ -290,9 +263,8 @@ class Store:
         print_ = self._print(dispatch.message)
         await self._writer.run(lambda c: outbox.sent(c, dispatch, delivery, print_, now))
 
-    async def refused(self, dispatch: Dispatch, reason: str, *, now: float | None = None) -> None:
-        at = time.time() if now is None else now
-        await self._writer.run(lambda c: outbox.refused(c, dispatch, reason, at))
+    async def refused(self, dispatch: Dispatch, reason: str, *, now: float) -> None:
+        await self._writer.run(lambda c: outbox.refused(c, dispatch, reason, now))
 
     async def send_later(self, dispatch: Dispatch, reason: str, *, at: float, failed: bool) -> None:
         await self._writer.run(lambda c: outbox.later(c, dispatch, reason, at, failed=failed))
@@ -529,16 +501,19 @@ class Store:
         self.keys.forget(subjects)
         return await self._writer.run(write, urgent=urgent)
 
-    def _queue(self, connection: Connection, claim: Claim, outcome: Outcome, now: float) -> None:
-        correlation_id = claim.event.correlation_id
-        outbox.put(
-            connection,
-            self.keys,
-            outcome.messages,
-            claim.owner.version,
-            now,
-            correlation_id=correlation_id,
-        )
+    def _write_turn(
+        self, connection: Connection, claim: Claim, outcome: Outcome, now: float
+    ) -> list[Committed]:
+        """Write down what was said on both sides, queue the answers, and open the tickets: what a finished
+        turn and a parked one have in common. The caller has fenced."""
+        event, version, id = claim.event, claim.owner.version, claim.event.correlation_id
+        history.add_event(connection, self.keys, event, outcome.seen, now)
+        for message in outcome.messages:
+            history.add_message(connection, self.keys, message, outcome.passages, now)
+        outbox.put(connection, self.keys, outcome.messages, version, now, correlation_id=id)
+        self._note(connection, claim, outcome, now)
+        vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
+        return tickets.commit(connection, self.keys, outcome.tickets, version, now, correlation_id=id)
 
     def _post(
         self,
