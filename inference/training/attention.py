@@ -18,18 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.evaluation.classify import LabelledText
 from inference.evaluation.risk import RiskCase, read_cases
 from inference.probabilities import softmax
-from inference.retrieval.adapter import packaged_model
-from inference.retrieval.e5_file import E5File
 from inference.rules.attention import KINDS, Thresholds, prepared
-from inference.training.finetune import (
-    FineTuned,
-    Settings,
-    best_temperature,
-    fine_tune,
-    retrieval_adapter,
-)
+from inference.training.finetune import FineTuned, Settings, best_temperature, tune
 from inference.training.ordinary import ordinary
 
 Shares = NDArray[np.float32]
@@ -69,14 +62,14 @@ def label_of(case: RiskCase) -> str:
     return f"{action}.scam"
 
 
-def read(paths: Sequence[Path]) -> Iterator[tuple[str, int, str, bool]]:
-    """(text, number of its label, family, whether it's a harmless look-alike) of each case without a context;
-    what depends on an amount or on the customer's age isn't in its words."""
+def read(paths: Sequence[Path]) -> Iterator[tuple[LabelledText, bool]]:
+    """(row, whether it's a harmless look-alike) of each case without a context; what depends on an amount or
+    on the customer's age isn't in its words."""
     for path in paths:
         for case in read_cases(path):
             if not case.context and not case.before:
                 family = f"{path.stem}/{case.family or case.text}"
-                yield case.text, LABELS.index(label_of(case)), family, case.hard_negative
+                yield LabelledText(prepared(case.text), label_of(case), family), case.hard_negative
 
 
 def actions(shares: Shares) -> dict[str, Shares]:
@@ -125,27 +118,23 @@ def main() -> None:
     settings = replace(
         Settings(), layers=options.layers, epochs=options.epochs, rate=options.rate, seed=options.seed
     )
-    plain = [(text, 0, entry, False) for text, entry in ordinary(options.knowledge, ORDINARY)]
+    plain = [
+        (LabelledText(prepared(text), LABELS[0], entry), False)
+        for text, entry in ordinary(options.knowledge, ORDINARY)
+    ]
     cases = [*read(options.files or sorted(DATA.glob("*.jsonl"))), *plain]
-    texts = [prepared(text) for text, *_ in cases]
-    y = np.array([label for _, label, _, _ in cases])
-    hard = np.array([case[3] for case in cases])
-    held = np.array([zlib.crc32(case[2].encode()) % FOLDS == 0 for case in cases])
-    start = retrieval_adapter()
-
-    def train(rows: NDArray[np.bool_]) -> FineTuned:
-        chosen = np.flatnonzero(rows)
-        return fine_tune([texts[n] for n in chosen], y[chosen].tolist(), len(LABELS), settings, start)
-
-    packaged = E5File.read(packaged_model())
+    rows = [row for row, _ in cases]
+    y = np.array([LABELS.index(row.label) for row in rows])
+    hard = np.array([is_hard for _, is_hard in cases])
+    held = np.array([zlib.crc32(row.family.encode()) % FOLDS == 0 for row in rows])
 
     def save(tuned: FineTuned) -> None:
-        arrays = tuned.arrays(packaged, start, LABELS, temperature)
+        arrays = tuned.arrays(temperature)
         np.savez_compressed(options.out, allow_pickle=False, **arrays, thresholds=np.array(thresholds))
 
     aside = np.flatnonzero(held)
-    tried = train(~held)
-    logits = tried.logits([texts[n] for n in aside])
+    tried = tune([rows[n] for n in np.flatnonzero(~held)], LABELS, settings)
+    logits = tried.logits([rows[n].text for n in aside])
     temperature = best_temperature(logits, y[aside].tolist())
     shares = softmax(logits / np.float32(temperature))
     thresholds = thresholds_of(shares, y[aside], hard[aside], options)
@@ -166,7 +155,7 @@ def main() -> None:
     }
     print(json.dumps(report), flush=True)  # noqa: T201
     if not options.quick:
-        save(train(np.ones(len(cases), bool)))
+        save(tune(rows, LABELS, settings))
 
 
 if __name__ == "__main__":

@@ -25,10 +25,8 @@ from bot.errors import TellerError
 from inference.classify.model import TextClassifier, folded
 from inference.evaluation.classify import LabelledText, measure, read_labelled, scores
 from inference.probabilities import softmax
-from inference.retrieval.adapter import packaged_model
-from inference.retrieval.e5_file import E5File
 from inference.training.classify_config import ClassifyConfig
-from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter
+from inference.training.finetune import Settings, best_temperature, tune
 from inference.training.runs import WEIGHTS, run_folder, sha256
 from inference.training.words import WordModel
 
@@ -89,15 +87,13 @@ def train_classifier(
         raise TellerError(f"too few rows (at least {FEWEST} are needed) for: {', '.join(scarce[:10])}")
     if other and other not in labels:
         raise TellerError(f"no row has the label {other!r} that stands for all other texts")
-    start = retrieval_adapter()
-    y = [labels.index(row.label) for row in train]
-    tuned = fine_tune([folded(row.text) for row in train], y, len(labels), settings, start)
+    tuned = tune(train, labels, settings)
     known = [row for row in held_out if row.label in counts]
-    logits = tuned.logits([folded(row.text) for row in known])
+    logits = tuned.logits([row.text for row in known])
     truth = np.array([labels.index(row.label) for row in known])
     temperature = best_temperature(logits, truth.tolist())
     shares = softmax(logits / np.float32(temperature))
-    arrays = tuned.arrays(E5File.read(packaged_model()), start, labels, temperature)
+    arrays = tuned.arrays(temperature)
     given = shares.argmax(axis=1)
     report: dict[str, Any] = {"labels": len(labels), "train": len(train), "held_out": len(known)}
     if other:
@@ -147,11 +143,9 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
         arrays = trained.arrays
         if config.final:
             _log.info("once more, on all %d rows", len(rows))
-            again = train_classifier(rows, held, settings, other=config.other)
-            fitted = {
-                name: arrays[name] for name in ("temperature", "other", "other_below") if name in arrays
-            }
-            arrays = again.arrays | fitted
+            # What was fitted on the held-out part (temperature, threshold) stays.
+            again = tune(rows, arrays["labels"].tolist(), settings)
+            arrays |= again.arrays(float(arrays["temperature"]))
         np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **arrays)
         if tested:
             metrics["test"] = measure(TextClassifier.load(folder / WEIGHTS), tested)

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.classify.model import ADAPTER, SCALE
+from inference.classify.model import ADAPTER, SCALE, folded
+from inference.evaluation.classify import LabelledText
 from inference.retrieval.adapter import apply_adapter, packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.retrieval.torch_encoder import TorchEncoder, UnigramTokeniser
 
-__all__ = ["FineTuned", "Settings", "best_temperature", "fine_tune", "retrieval_adapter"]
+__all__ = ["FineTuned", "Settings", "best_temperature", "tune"]
 
 _log = logging.getLogger(__name__)
 _RUN = 64
@@ -62,12 +63,23 @@ class Settings:
 
 
 class FineTuned:
-    """A trained classifier, still in torch."""
+    """A trained classifier, still in torch.
+
+    Args:
+        start: the encoder's adapter that training began with.
+    """
 
     def __init__(
-        self, encoder: TorchEncoder, head: nn.Linear, tokens: UnigramTokeniser, settings: Settings
+        self,
+        encoder: TorchEncoder,
+        head: nn.Linear,
+        tokens: UnigramTokeniser,
+        labels: Sequence[str],
+        settings: Settings,
+        start: Arrays,
     ) -> None:
-        self._encoder, self._head, self._tokens, self._settings = encoder, head, tokens, settings
+        self._encoder, self._head, self._tokens = encoder, head, tokens
+        self._labels, self._settings, self._start = tuple(labels), settings, start
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -80,11 +92,11 @@ class FineTuned:
         found: NDArray[np.float32] = torch.cat(parts).numpy()
         return found
 
-    def arrays(self, packaged: E5File, start: Arrays, labels: Sequence[str], temperature: float) -> Arrays:
+    def arrays(self, temperature: float) -> Arrays:
         """What `TextClassifier` reads."""
-        adapter = self._encoder.adapter(packaged, start)
+        adapter = self._encoder.adapter(E5File.read(packaged_model()), self._start)
         return {
-            "labels": np.array(labels),
+            "labels": np.array(self._labels),
             "weights": self._head.weight.detach().numpy().T.astype(np.float16),
             "bias": self._head.bias.detach().numpy(),
             "temperature": np.array(temperature),
@@ -92,31 +104,35 @@ class FineTuned:
         }
 
 
-def retrieval_adapter() -> Arrays:
+def _retrieval_adapter() -> Arrays:
     """The shipped adapter of the retriever: where training begins."""
     data = (files("inference.retrieval") / "adapter.npz").read_bytes()
     with np.load(BytesIO(data)) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def fine_tune(
-    texts: Sequence[str], y: Sequence[int], labels: int, settings: Settings, start: Arrays
-) -> FineTuned:
-    """Train on texts and the numbers of their labels; rare labels weigh more (square root of the ratio)."""
+def tune(rows: Sequence[LabelledText], labels: Sequence[str], settings: Settings) -> FineTuned:
+    """Train on labelled texts; rare labels weigh more (square root of the ratio).
+
+    Args:
+        labels: all that there are, in the order of the logits.
+    """
+    start = _retrieval_adapter()
     torch.manual_seed(settings.seed)
     chance = random.Random(settings.seed)
     model = E5File.read(packaged_model())
     apply_adapter(model, start)
     encoder, tokens = TorchEncoder(model), UnigramTokeniser(model)
     encoder.open(settings.layers)
-    states = _states(encoder, tokens, texts, settings.longest)
+    states = _states(encoder, tokens, [row.text for row in rows], settings.longest)
     _log.info("%d texts", len(states))
-    head = nn.Linear(model.hidden, labels)
+    head = nn.Linear(model.hidden, len(labels))
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
-    target = torch.tensor(list(y))
-    counts = torch.bincount(target, minlength=labels).clamp(min=1).float()
-    weight = (len(target) / (labels * counts)).sqrt()
+    number = {label: n for n, label in enumerate(labels)}
+    target = torch.tensor([number[row.label] for row in rows])
+    counts = torch.bincount(target, minlength=len(labels)).clamp(min=1).float()
+    weight = (len(target) / (len(labels) * counts)).sqrt()
     tuned = [p for p in encoder.parameters() if p.requires_grad]
     groups = [
         {"params": tuned, "lr": settings.rate},
@@ -129,11 +145,11 @@ def fine_tune(
         optimiser, lambda step: min(1, (step + 1) / warm) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
     )
 
-    def loss_of(entering: Sequence[Tensor], rows: Sequence[int]) -> Tensor:
+    def loss_of(entering: Sequence[Tensor], batch: Sequence[int]) -> Tensor:
         vectors = encoder(entering, settings.dropout)
         logits = head(functional.dropout(vectors, settings.head_dropout) * SCALE)
         return functional.cross_entropy(
-            logits, target[list(rows)], weight=weight, label_smoothing=settings.smoothing
+            logits, target[list(batch)], weight=weight, label_smoothing=settings.smoothing
         )
 
     encoder.train()
@@ -142,22 +158,22 @@ def fine_tune(
         chance.shuffle(order)
         total = 0.0
         for at in range(0, len(order), settings.batch):
-            rows = order[at : at + settings.batch]
+            batch = order[at : at + settings.batch]
             optimiser.zero_grad()
             if settings.adversarial:
-                entering = [states[row].float().requires_grad_() for row in rows]
-                loss = loss_of(entering, rows)
+                entering = [states[row].float().requires_grad_() for row in batch]
+                loss = loss_of(entering, batch)
                 torch.autograd.backward(loss)
-                torch.autograd.backward(loss_of(_against(entering, settings.adversarial), rows))
+                torch.autograd.backward(loss_of(_against(entering, settings.adversarial), batch))
             else:
-                loss = loss_of([states[row] for row in rows], rows)
+                loss = loss_of([states[row] for row in batch], batch)
                 torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(tuned, 1.0)
             optimiser.step()
             schedule.step()
-            total += loss.item() * len(rows)
+            total += loss.item() * len(batch)
         _log.info("epoch %d of %d: loss %.3f", epoch + 1, settings.epochs, total / len(order))
-    return FineTuned(encoder, head, tokens, settings)
+    return FineTuned(encoder, head, tokens, labels, settings, start)
 
 
 def _against(entering: Sequence[Tensor], length: float) -> list[Tensor]:
@@ -172,8 +188,8 @@ def _against(entering: Sequence[Tensor], length: float) -> list[Tensor]:
 def _states(
     encoder: TorchEncoder, tokens: UnigramTokeniser, texts: Sequence[str], longest: int
 ) -> list[Tensor]:
-    """What enters the tuned layers, for each text."""
-    ids = [tokens.ids(f"query: {text}", longest) for text in texts]
+    """What enters the tuned layers, for each text, read as `TextClassifier` will read it."""
+    ids = [tokens.ids(f"query: {folded(text)}", longest) for text in texts]
     order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
     found: dict[int, Tensor] = {}
     for at in range(0, len(order), _RUN):

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import TellerError
-from inference.classify.model import folded
 from inference.evaluation.classify import LabelledText, scores
 from inference.probabilities import softmax
 from inference.training.classify import split
-from inference.training.finetune import Settings, best_temperature, fine_tune, retrieval_adapter
+from inference.training.finetune import Settings, best_temperature, tune
 from inference.training.words import WordModel
 
 __all__ = ["evaluate"]
@@ -58,18 +57,12 @@ def evaluate(
     parts = {"words": (words.probabilities([row.text for row in held]), words.probabilities)}
     if epochs:
         settings = Settings(layers=layers, epochs=epochs, batch=32, longest=64, smoothing=0.1)
-        tuned = fine_tune(
-            [folded(row.text) for row in known],
-            [labels.index(row.label) for row in known],
-            len(labels),
-            settings,
-            retrieval_adapter(),
-        )
-        logits = tuned.logits([folded(row.text) for row in held])
+        tuned = tune(known, labels, settings)
+        logits = tuned.logits([row.text for row in held])
         temperature = np.float32(best_temperature(logits, truth.tolist()))
 
         def tuned_shares(texts: Sequence[str]) -> Shares:
-            return softmax(tuned.logits([folded(text) for text in texts]) / temperature)
+            return softmax(tuned.logits(texts) / temperature)
 
         parts["tuned"] = (softmax(logits / temperature), tuned_shares)
     took = time.perf_counter() - started
