@@ -21,7 +21,7 @@ from inference.probabilities import softmax
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.retrieval.text import fold
 
-__all__ = ["ADAPTER", "SCALE", "TextClassifier", "folded"]
+__all__ = ["ADAPTER", "SCALE", "TextClassifier", "folded", "read_arrays"]
 
 Shares = NDArray[np.float32]
 
@@ -34,6 +34,17 @@ SCALE = 20.0
 def folded(text: str) -> str:
     """A text as classifiers read it: NFKC, Simplified, lower case, single spaces."""
     return fold(text)
+
+
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[np.generic]], str]:
+    """(a file's arrays, its name as a classifier has it). Raises OSError or ValueError as `load` does."""
+    data = path.read_bytes()
+    name = f"{path.stem}+{hashlib.sha256(data).hexdigest()[:12]}"
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}, name
+    except (KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"not a classifier's file: {error}") from None
 
 
 class TextClassifier:
@@ -62,12 +73,10 @@ class TextClassifier:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Raises OSError or ValueError for what isn't such a file, or was cut short."""
-        data = path.read_bytes()
-        name = f"{path.stem}+{hashlib.sha256(data).hexdigest()[:12]}"
+        arrays, name = read_arrays(path)
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                return cls({key: arrays[key] for key in arrays.files}, name)
-        except (KeyError, EOFError, BadZipFile, zlib.error) as error:
+            return cls(arrays, name)
+        except KeyError as error:
             raise ValueError(f"not a classifier's file: {error}") from None
 
     def probabilities(self, texts: Sequence[str]) -> Shares:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.types import Assessment, RiskAction
-from inference.classify import TextClassifier
+from inference.classify.model import TextClassifier, read_arrays
 from inference.rules.folding import fold
 from inference.rules.schema import ACTIONS
 
@@ -136,10 +136,9 @@ def load_head() -> AttentionHead | None:
     if not found.is_file():
         return None
     with as_file(found) as path:
-        classifier = TextClassifier.load(path)
-        with np.load(path, allow_pickle=False) as data:
-            thresholds = Thresholds(*(float(number) for number in data["thresholds"]))
-    return AttentionHead(classifier, thresholds)
+        arrays, name = read_arrays(path)
+    thresholds = Thresholds(*arrays["thresholds"].tolist())
+    return AttentionHead(TextClassifier(arrays, name), thresholds)
 
 
 class RiskAttention:
