@@ -35,8 +35,6 @@ class Recommendation:
     """Best first."""
     above: int
     """How many relevant products are left out because they are rated above the customer's level."""
-    unrated: bool
-    """No valid rating: only deposits and R1 were considered."""
 
 
 def recommend(
@@ -64,7 +62,7 @@ def recommend(
             above += 1
     # Of equals the one with less risk, then the one that stands first on the shelf.
     found.sort(key=lambda pick: (-pick.score, rank(pick.product.risk)))
-    return Recommendation(_mixed(found, needs), above, level is None)
+    return Recommendation(_mixed(found, needs), above)
 
 
 def _meets(product: Product, needs: Needs) -> bool:

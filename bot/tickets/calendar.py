@@ -47,10 +47,6 @@ class BusinessCalendar:
     def local(self, moment: datetime) -> datetime:
         return moment.astimezone(self.zone)
 
-    def knows(self, day: date) -> bool:
-        """Whether public holidays around that day are known."""
-        return self.until is not None and day <= self.until
-
     def is_working_day(self, day: date) -> bool:
         if day in self.make_up:
             return True
