@@ -8,10 +8,10 @@ another figure counts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from inference.guard.clauses import PIECE_END
 from inference.guard.figure import Figure, compatible
 from inference.guard.grounding import content_units
 
@@ -20,7 +20,6 @@ __all__ = ["Use", "find_misuse", "uses"]
 MARGIN = 2
 """By how much another figure's label must fit better. A shared word counts 1, a shared figure 2."""
 
-_PIECE_END = re.compile(r"[，。；！？;!?\n、（）()]|,(?!\d)|\.(?=\s|$)")
 _KINDS = frozenset(
     {"percent", "CNY", "USD", "HKD", "amount", "business_day", "day", "month", "minute", "time", "phone"}
 )
@@ -37,7 +36,7 @@ class Use:
 
 def uses(text: str, figures: Sequence[Figure]) -> tuple[Use, ...]:
     """All labelled figures of a text; `figures` are the text's own."""
-    ends = [match.end() for match in _PIECE_END.finditer(text)] + [len(text)]
+    ends = [match.end() for match in PIECE_END.finditer(text)] + [len(text)]
     found: list[Use] = []
     start = 0
     for end in ends:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from inference.guard.figure import Figure, compatible
+from inference.guard.clauses import PIECE_END, SENTENCE_END
+from inference.guard.figure import RATES, Figure, compatible
 
 __all__ = ["Bound", "bounds", "find_reversed", "find_turned"]
 
@@ -54,7 +55,6 @@ _UP = re.compile(
     r"|\bdiscount|\boff\b)",
     re.I,
 )
-_CHANGED = frozenset({"percent", "point", "bps"})
 _PER = re.compile(
     r"(?=[每单日当一月年]|(?<![A-Za-z])[apeodwmqysAPEODWMQYS])(?:(?P<day>每[天日]|单日|日(?:累计|限额|均)|当日累计|一[天日]|\b(?:a|per|each|every|one) day\b|\bdaily\b)"
     r"|(?P<week>每(?:周|星期)|单周|\b(?:a|per|each|every) week\b|\bweekly\b)"
@@ -66,8 +66,6 @@ _PER = re.compile(
     r"|\ba time\b|\bat once\b))",
     re.I,
 )
-_PIECE_END = re.compile(r"[，。；！？;!?\n、（）()]|,(?!\d)|\.(?=\s|$)")
-_SENTENCE_END = re.compile(r"[。；！？;!?\n]|\.(?=\s|$)")
 _TO = re.compile(r"[ ]?(?:-|–|—|~|～|至|到|to)[ ]?", re.I)
 _FELL = re.compile(r"从|由|降|调|减|\bfrom\b|\bfell|\bcut|\blower|\breduc|\bdrop", re.I)
 _COUNTED = frozenset({"percent", "bps", "amount", "number", "CNY", "USD", "HKD", "EUR", "GBP", "JPY"})
@@ -93,8 +91,8 @@ def bounds(text: str, figures: Sequence[Figure]) -> tuple[Bound, ...]:
     stated = [figure for figure in figures if not figure.implicit]
     if not stated:
         return ()
-    pieces = _spans(_PIECE_END, text)
-    sentences = _spans(_SENTENCE_END, text)
+    pieces = _spans(PIECE_END, text)
+    sentences = _spans(SENTENCE_END, text)
     pers = [(match.start(), match.lastgroup or "") for match in _PER.finditer(text)]
     found = []
     for at, figure in enumerate(stated):
@@ -106,7 +104,7 @@ def bounds(text: str, figures: Sequence[Figure]) -> tuple[Bound, ...]:
             Bound(
                 figure,
                 _limit(text, left, figure, right),
-                _change(text[start:end]) if figure.kind in _CHANGED else "",
+                _change(text[start:end]) if figure.kind in RATES else "",
                 frozenset(name for place, name in pers if start <= place < end),
                 frozenset(name for place, name in pers if wide[0] <= place < wide[1]),
             )

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CLAUSE_END", "NEGATION", "clauses", "negations", "sentences"]
+__all__ = ["CLAUSE_END", "NEGATION", "PIECE_END", "SENTENCE_END", "clauses", "negations", "sentences"]
 
-_SENTENCE_END = re.compile(r"(?<=[。！？；!?;\n])|(?<=\.)(?=\s)")
+_BETWEEN_SENTENCES = re.compile(r"(?<=[。！？；!?;\n])|(?<=\.)(?=\s)")
+SENTENCE_END = re.compile(r"[。；！？;!?\n]|\.(?=\s|$)")
+PIECE_END = re.compile(r"[，。；！？;!?\n、（）()]|,(?!\d)|\.(?=\s|$)")
+"""Where the words that belong to one figure end; finer than a clause."""
 CLAUSE_END = re.compile(
     r"[，。！？；!?;\n：]|、(?=[不无未免没])|,(?!\d)|[.:](?=\s|$)|(?<=\w) - |\b(?:but|however|although|because|unless|if"
     r"|so that)\b",
@@ -45,7 +48,7 @@ NEGATION = re.compile(
 
 
 def sentences(text: str) -> list[str]:
-    return [sentence for sentence in _SENTENCE_END.split(text) if sentence.strip()]
+    return [sentence for sentence in _BETWEEN_SENTENCES.split(text) if sentence.strip()]
 
 
 def clauses(text: str) -> list[str]:

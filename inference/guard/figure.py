@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["Figure", "Value", "about", "compatible"]
+__all__ = ["RATES", "Figure", "Value", "about", "compatible", "sums_and_rates"]
 
 Value = Fraction | str | tuple[int, int, int]
+RATES = frozenset({"percent", "point", "bps"})
+_SUMS_AND_RATES = RATES | {"CNY", "USD", "HKD", "EUR", "GBP", "amount"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Figure:
     """Base units in one of the unit it is written with (12 for years)."""
     implicit: bool = False
     """Said without a number (每天, per year): evidence, but nothing that needs evidence."""
+
+
+def sums_and_rates(figures: Iterable[Figure]) -> list[Figure]:
+    """Those that say how much, in so many words."""
+    return [figure for figure in figures if figure.kind in _SUMS_AND_RATES and not figure.implicit]
 
 
 def compatible(stated: Figure, evidence: Figure) -> bool:

@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference.guard.figure import Figure, compatible
+from inference.guard.clauses import PIECE_END, SENTENCE_END
+from inference.guard.figure import RATES, Figure, compatible, sums_and_rates
 
 __all__ = ["Term", "find_wrong_period", "terms"]
 
@@ -47,9 +48,6 @@ _SPOKEN = re.compile(
     re.I,
 )
 """Any word of a period."""
-_PIECE_END = re.compile(r"[，。；！？;!?\n、（）()]|,(?!\d)|\.(?=\s|$)")
-_SENTENCE_END = re.compile(r"[。；！？;!?\n]|\.(?=\s|$)")
-_KINDS = frozenset({"percent", "point", "bps", "CNY", "USD", "HKD", "EUR", "GBP", "amount"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,10 @@ class Term:
 def terms(text: str, figures: Sequence[Figure], *, closely: bool) -> tuple[Term, ...]:
     """The figures of a text that may count by a period; `closely`: only by words beside them."""
     found: list[Term] = []
-    counted = [figure for figure in figures if figure.kind in _KINDS and not figure.implicit]
+    counted = sums_and_rates(figures)
     for at, figure in enumerate(counted):
         after = _FOLLOWS.match(text, figure.end)
-        first, last = _around(text, figure, _PIECE_END)
+        first, last = _around(text, figure, PIECE_END)
         begin = max(first, counted[at - 1].end) if at else first
         if after:
             bound = _units([after])
@@ -86,7 +84,7 @@ def terms(text: str, figures: Sequence[Figure], *, closely: bool) -> tuple[Term,
                 bound |= _units([once])
         spoken: frozenset[str] = frozenset()
         if not closely:
-            start, end = _around(text, figure, _SENTENCE_END)
+            start, end = _around(text, figure, SENTENCE_END)
             spoken = bound or _units(_SPOKEN.finditer(text, start, end))
             bound = bound or _units(_BEFORE.finditer(text, start, end))
         if bound or not closely:
@@ -101,7 +99,7 @@ def find_wrong_period(stated: Iterable[Term], known: Sequence[Term], passages: S
         if not same or any(term.bound & (other.bound | other.spoken) for other in same):
             continue
         if any(not other.bound for other in same):
-            yearly = term.bound == {"year"} and term.figure.kind in {"percent", "point", "bps"}
+            yearly = term.bound == {"year"} and term.figure.kind in RATES
             if yearly or any(term.bound & _units(_SPOKEN.finditer(text)) for text in passages):
                 continue
         return f"{term.figure.text.strip()} by the {min(term.bound)}"

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inference.guard.figure import Figure, compatible
+from inference.guard.clauses import SENTENCE_END
+from inference.guard.figure import Figure, compatible, sums_and_rates
 
 __all__ = ["Owned", "find_wrong_subject", "owned"]
 
@@ -39,9 +40,7 @@ _SUBJECT = re.compile(
     re.I,
 )
 _BEHIND = re.compile(r"[ ]?(?:(?:an?|per|each|every) [a-z]+ )?(?:的|for|on)[ ]?(?:[a-z]+ ){0,2}$", re.I)
-_SENTENCE_END = re.compile(r"[。；！？;!?\n]|\.(?=\s|$)")
 _PIECE_END = re.compile(r"[，。；！？;!?\n（）()]|,(?!\d)|\.(?=\s|$)")
-_KINDS = frozenset({"percent", "point", "bps", "CNY", "USD", "HKD", "EUR", "GBP", "amount"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Owned:
 
 def owned(text: str, figures: Sequence[Figure], *, closely: bool) -> tuple[Owned, ...]:
     """The figures of a text that can be some subject's; `closely`: only one of their own piece."""
-    counted = [figure for figure in figures if figure.kind in _KINDS and not figure.implicit]
+    counted = sums_and_rates(figures)
     named = list(_SUBJECT.finditer(text))
     if not counted or not named:
         return ()
@@ -75,7 +74,7 @@ def owned(text: str, figures: Sequence[Figure], *, closely: bool) -> tuple[Owned
         if behind:
             own = [behind]
         elif not own and not closely:
-            earlier = _begin(text, figure, _SENTENCE_END)
+            earlier = _begin(text, figure, SENTENCE_END)
             own = [m for m in named if earlier <= m.start() < figure.start]
         free = behind.end() if behind else figure.end
         found.append(Owned(figure, _by_group(own)))
