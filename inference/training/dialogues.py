@@ -23,8 +23,9 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from bot.errors import TellerError
+from bot.errors import ConfigError, Problem
 from bot.types import Exchange, Language, Passage
+from inference.evaluation.jsonl import Fields, read_rows
 from inference.generator.refusal import refuses
 from inference.guard import ReplyGuard
 
@@ -71,27 +72,20 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     """The dialogues of a JSONL file.
 
     Raises:
-        TellerError: the file can't be read, or a line isn't a dialogue; names the line.
+        ConfigError: the file can't be read, or a line isn't a dialogue; names the lines.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TellerError(f"{path} can't be read ({error}): give a JSONL file in UTF-8") from error
-    found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            dialogue = msgspec.json.decode(line, type=Dialogue)
-        except msgspec.MsgspecError as error:
-            raise TellerError(f"{path}:{number}: {error}") from error
-        for turn in dialogue.turns:
-            if turn.uses is not None and not 0 <= turn.uses < len(dialogue.passages):
-                raise TellerError(f"{path}:{number}: `uses` is {turn.uses}, but there is no such passage")
-        found.append(dialogue)
+    found = read_rows(path, _dialogue)
     if not found:
-        raise TellerError(f"{path} has no dialogues")
+        raise ConfigError([Problem(str(path), 0, "has no dialogues")])
     return found
+
+
+def _dialogue(fields: Fields) -> Dialogue:
+    dialogue = msgspec.convert(fields, Dialogue)
+    for turn in dialogue.turns:
+        if turn.uses is not None and not 0 <= turn.uses < len(dialogue.passages):
+            raise ValueError(f"`uses` is {turn.uses}, but there is no such passage")
+    return dialogue
 
 
 def problems(dialogue: Dialogue, guard: ReplyGuard) -> Iterator[str]:
