@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from inference.probabilities import softmax
 from inference.training.classify_config import ClassifyConfig
 from inference.training.finetune import Settings, best_temperature, tune
 from inference.training.runs import WEIGHTS, run_folder, sha256
+from inference.training.split import held_out_by
 from inference.training.words import WordModel
 
 __all__ = ["Trained", "baseline", "run", "split", "train_classifier"]
@@ -51,11 +51,7 @@ def split(
     rows: Sequence[LabelledText], share: float, seed: int = 0
 ) -> tuple[list[LabelledText], list[LabelledText]]:
     """(to train on, held out); siblings stay together, and every label keeps some rows to train on."""
-    held: list[LabelledText] = []
-    kept: list[LabelledText] = []
-    for row in rows:
-        key = f"{seed}|{row.family or row.text}"
-        (held if zlib.crc32(key.encode()) % 10_000 < share * 10_000 else kept).append(row)
+    kept, held = held_out_by(rows, lambda row: row.family or row.text, share, seed)
     counts = Counter(row.label for row in kept)
     missing = {row.label for row in held if counts[row.label] < FEWEST}
     kept += [row for row in held if row.label in missing]
