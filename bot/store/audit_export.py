@@ -46,10 +46,6 @@ class Selection:
     until: float | None = None
     conversation: str = ""
 
-    @property
-    def everything(self) -> bool:
-        return self.since is None and self.until is None and not self.conversation
-
 
 def lines(connection: Connection, key: bytes, selection: Selection) -> Iterator[bytes]:
     """The file, line by line, without line ends."""
