@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bot.answering import Answer, Answering
-from bot.app import make_guard, own_worker
+from bot.assembly import make_guard, own_worker
 from bot.config import LiveConfig
 from bot.ids import new_id
 from bot.locales import LANGUAGES

@@ -118,7 +118,7 @@ class Counter:
     @asynccontextmanager
     async def open(cls, live: LiveConfig, *, model: bool = False) -> AsyncIterator[Counter]:
         from bot.answering import Answering
-        from bot.app import (
+        from bot.assembly import (
             current_of,
             make_guard,
             make_retriever,

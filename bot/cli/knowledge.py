@@ -41,7 +41,7 @@ def search(
 
 
 async def _search(live: LiveConfig, question: str, limit: int) -> None:
-    from bot.app import make_retriever
+    from bot.assembly import make_retriever
     from bot.rails.normalise import detect_language
 
     retriever = make_retriever(live)
@@ -60,7 +60,7 @@ def index(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _index(live: LiveConfig) -> None:
-    from bot.app import make_retriever
+    from bot.assembly import make_retriever
 
     retriever = make_retriever(live)
     await retriever.load()

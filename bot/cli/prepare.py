@@ -14,7 +14,7 @@ def prepare(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _prepare(live: LiveConfig) -> None:
-    from bot.app import make_retriever
+    from bot.assembly import make_retriever
 
     say_line("indexing the knowledge (a minute or two, once) ...")
     retriever = make_retriever(live)

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.fake import FakePlatform
-from bot.app import App, Rooms, make_worker, own_worker
+from bot.app import App, Rooms
+from bot.assembly import make_worker, own_worker
 from bot.cli import app as command_line
 from bot.config import LiveConfig, load
 from bot.errors import ConfigError
