@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,7 +14,20 @@ from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import QueueFull, UnknownAttachment
-from bot.store import audit, history, inbox, letters, notes, outbox, profiles, sealer, tickets, vault
+from bot.feedback.vote import Vote
+from bot.store import (
+    audit,
+    feedback,
+    history,
+    inbox,
+    letters,
+    notes,
+    outbox,
+    profiles,
+    sealer,
+    tickets,
+    vault,
+)
 from bot.store.engine import make_blocking_engine, make_engine, store_errors
 from bot.store.inbox import Claim
 from bot.store.letters import DeadLetter
@@ -80,6 +93,8 @@ class Outcome:
     """Personal data that was masked, for the vault."""
     profile: ProfileChange | None = None
     """What the customer's profile learns."""
+    vote: Vote | None = None
+    """The event is a 👍 or 👎, and nothing that was said: it doesn't enter the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +205,15 @@ class Store:
         def write(connection: Connection) -> list[Committed]:
             inbox.fence(connection, claim)
             event = claim.event
-            history.add_event(connection, self.keys, event, outcome.seen, now)
-            for message in outcome.messages:
-                history.add_message(connection, self.keys, message, outcome.passages, now)
-            self._queue(connection, claim, outcome, now)
-            self._note(connection, claim, outcome, now)
+            decided = outcome
+            if outcome.vote is None:
+                history.add_event(connection, self.keys, event, outcome.seen, now)
+            else:
+                decided = self._cast(connection, claim, outcome, outcome.vote, now)
+            for message in decided.messages:
+                history.add_message(connection, self.keys, message, decided.passages, now)
+            self._queue(connection, claim, decided, now)
+            self._note(connection, claim, decided, now)
             vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
             profiles.used(connection, sender_subject(event), now)
             if outcome.profile is not None:
@@ -528,6 +547,16 @@ class Store:
                 raise
         self.keys.forget(subjects)
         return await self._writer.run(write, urgent=urgent)
+
+    def _cast(
+        self, connection: Connection, claim: Claim, outcome: Outcome, vote: Vote, now: float
+    ) -> Outcome:
+        """Count a vote; the outcome with what the customer is told of it, and its entry for the record."""
+        cast = feedback.cast(connection, self.keys, claim.event, vote, claim.inbox_id, now)
+        told = {"new": vote.thanks, "changed": vote.changed}.get(cast)
+        entry = AuditEntry("feedback.voted", {"on": vote.event_id, "verdict": vote.verdict, "cast": cast})
+        messages = (*outcome.messages, told) if told is not None else outcome.messages
+        return replace(outcome, messages=messages, audit=(*outcome.audit, entry))
 
     def _queue(self, connection: Connection, claim: Claim, outcome: Outcome, now: float) -> None:
         correlation_id = claim.event.correlation_id
