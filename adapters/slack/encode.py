@@ -147,7 +147,12 @@ def _texts(block: Block, language: Language) -> list[Post]:
     if not extras:
         return posts
     if not posts:
-        shown = footnote(block.sources, language) or asked or " / ".join(b.label for b in block.buttons)
+        shown = (
+            footnote(block.sources, language)
+            or asked
+            or " / ".join(b.label for b in block.buttons)
+            or "👍 👎"
+        )
         return [Post(_fallback(shown), "", extras)]
     last = posts[-1]
     return [*posts[:-1], Post(last.text, last.body, extras)]
@@ -203,7 +208,7 @@ def _actions(buttons: Sequence[Button]) -> list[Json]:
 
 
 def _votes(votes: Votes | None) -> list[Json]:
-    if votes is None or max(len(votes.up), len(votes.down)) > VALUE:
+    if votes is None or not all(0 < len(value) <= VALUE for value in (votes.up, votes.down)):
         return []
     elements = [
         {"type": "button", "action_id": f"teller-{name}", "text": _plain(label, LABEL), "value": value}

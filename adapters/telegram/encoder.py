@@ -93,7 +93,7 @@ def _texts(
     rich: Rich, buttons: tuple[Button, ...], language: Language, votes: Votes | None = None
 ) -> list[Call]:
     """The text in as many messages as it takes; the keyboard is under the last."""
-    if buttons and not rich.text.strip():
+    if (buttons or votes) and not rich.text.strip():
         rich = Rich(say("telegram.choose", language))
     calls = [TextCall(piece.text, piece.entities()) for piece in pieces(rich, TEXT_LIMIT)]
     if calls:
