@@ -196,6 +196,8 @@ async def _export(live: LiveConfig, out: Path, by: str, dialogues: bool) -> None
 def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left) -> list[dict[str, Any]]:
     from bot.app import make_guard
     from bot.rails.answer import cite
+    from inference.generator.refusal import refuses
+    from inference.training.dialogues import LONGEST
 
     passages, guard = _passages(live), make_guard()
 
@@ -207,7 +209,8 @@ def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left)
         passage=lambda id, language: passages.get((id, language)),
         excerpt=lambda passage: cite(passage).excerpt,
         objection=objection,
-        refuses=_refuses,
+        refuses=refuses,
+        longest={"zh": LONGEST["zh"], "en": LONGEST["en"]},
     )
     return [row for run in runs for row in as_dialogues(run, ground, left)]
 
@@ -255,11 +258,6 @@ def _require_known(live: LiveConfig, ids: Sequence[str]) -> None:
     for id in ids:
         if id not in known:
             raise fail(f"the knowledge has no passage {id!r}; `teller kb search` shows ids", 2)
-
-
-def _refuses(reply: str, language: Language) -> bool:
-    """Whether a reply says that the passages don't have it, as the generator is taught to say it."""
-    return reply.startswith({"zh": "很抱歉，资料里没有", "en": "Sorry, the notes don't"}[language])
 
 
 def _what(item: Item) -> str:

@@ -1,6 +1,6 @@
 """Reviewed exchanges in the form that the generator learns from: passages, and turns over them.
 
-The form is that of `inference/training`: {"id", "lang", "family", "passages": [{"title", "text"}],
+The form is that of `inference.training.dialogues`: {"id", "lang", "family", "passages": [{"title", "text"}],
 "turns": [{"kind", "question", "reply", "uses"}]}. What a reader of that form would object to is left out,
 and said: a reply that isn't held up by its passages would teach to invent.
 """
@@ -19,8 +19,6 @@ __all__ = ["Ground", "Left", "as_dialogues"]
 
 MOST_PASSAGES = 3
 MOST_TURNS = 8
-LONGEST: Mapping[Language, tuple[int, int]] = {"zh": (240, 120), "en": (700, 360)}
-"""Characters of a passage's text, and of a reply, that the generator reads and writes."""
 
 Left = Counter[str]
 """How many exchanges were left out, by reason."""
@@ -38,6 +36,8 @@ class Ground:
     """(reply, passages, question) → why the reply isn't held up by them; empty if it is."""
     refuses: Callable[[str, Language], bool]
     """Whether a reply says that the passages don't have it."""
+    longest: Mapping[Language, tuple[int, int]]
+    """Characters of a passage's text, and of a reply, that the generator reads and writes."""
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ def _passages(one: Exchange, ground: Ground) -> tuple[list[Passage], str]:
 
 
 def _objection(one: Exchange, passages: Sequence[Passage], ground: Ground) -> str:
-    longest, longest_reply = LONGEST[one.language]
+    longest, longest_reply = ground.longest[one.language]
     if any(len(passage.text) > longest for passage in passages):
         return "its passage is too long"
     if len(one.reply) > longest_reply:

@@ -18,6 +18,8 @@ from bot.app import App, Rooms
 from bot.cli import app
 from bot.config import LiveConfig, load
 from bot.types import Votes
+from inference.guard import ReplyGuard
+from inference.training.dialogues import problems, read_dialogues
 from tests.conftest import eventually
 from tests.counter import write_config
 
@@ -129,6 +131,8 @@ def test_dialogues_carry_the_passages_and_leave_out_what_these_do_not_hold_up(fo
         }
     ]
     assert counts == {"rows": 1, "exchanges": 1, "left_out": {"the guard refuses the reply": 1}}
+    [read] = read_dialogues(folder / "rows.jsonl")
+    assert list(problems(read, ReplyGuard())) == []
     knowledge = folder / "knowledge" / "entries" / "all.yaml"
     entries = yaml.safe_load(knowledge.read_text())
     entries["entries"][1]["zh"]["answer"] = "请马上拨打客服热线挂失。"

@@ -112,7 +112,13 @@ def ground(**changed: Any) -> Ground:
     def passage(id: str, language: Language) -> Passage | None:
         return KNOWN.get(id)
 
-    made = Ground(passage, lambda p: p.text, lambda reply, on, question: "", lambda reply, language: False)
+    made = Ground(
+        passage=passage,
+        excerpt=lambda shown: shown.text,
+        objection=lambda reply, on, question: "",
+        refuses=lambda reply, language: False,
+        longest={"zh": (240, 120), "en": (700, 360)},
+    )
     return replace(made, **changed)
 
 

@@ -141,6 +141,14 @@ async def test_a_vote_is_no_line_of_the_conversation(store: Store) -> None:
     assert (exchange.question, exchange.answer) == ("年费多少", "re: 年费多少")
 
 
+async def test_what_was_offered_can_still_be_chosen_by_number_after_a_vote() -> None:
+    offered = {"choices": [["补卡", "kb:cards.replace"]]}
+    context = Context(CONFIG, state=offered)
+    voted = await chain((choices, vote), answers)(press("up", id="p1"), context)
+    assert voted.vote is not None
+    assert voted.state is None
+
+
 async def test_while_staff_speak_and_for_a_limited_sender_it_is_kept_in_silence(store: Store) -> None:
     await handle(store, event("年费多少", id="q1"))
     assert await handle(store, press("up", id="p1"), owner=Owner("chen", 1)) == []
