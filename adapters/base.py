@@ -49,6 +49,8 @@ class Capabilities:
     text_unit: TextUnit = "characters"
     reply_window: float | None = None
     """Seconds after a customer's message in which the platform accepts replies; None: no limit."""
+    votes: bool = False
+    """Small 👍 and 👎 can stand under an answer (`Votes`); elsewhere they are left out."""
     repeatable: bool = False
     """A message that is sent twice is shown once: the platform, or the adapter, recognises it."""
     connection_bound: bool = False

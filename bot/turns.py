@@ -143,7 +143,7 @@ class Turns:
         self._metrics.turn_seconds.observe(took)
         if self._load is not None:
             self._load.turned(took)
-        if outcome.messages or outcome.tickets:
+        if outcome.messages or outcome.tickets or outcome.vote is not None:
             await self._bus.publish(SENDS, event.conversation.key)
         log.debug("turn.done", messages=len(outcome.messages))
 

@@ -47,6 +47,7 @@ __all__ = [
     "SystemEvent",
     "Text",
     "Voice",
+    "Votes",
     "decode",
     "encode",
 ]
@@ -231,7 +232,15 @@ class HandOver(Plain, frozen=True, tag="hand_over"):
     department: str = ""
 
 
-OutPart = Text | Buttons | Card | ImageOut | FileOut | Sources | HandOver
+class Votes(Plain, frozen=True, tag="votes"):
+    """👍 and 👎 under an answer. Where a platform doesn't show them, nothing stands in their place."""
+
+    up: str
+    """Comes back as `InboundEvent.value` of a `button` event when 👍 is pressed."""
+    down: str
+
+
+OutPart = Text | Buttons | Card | ImageOut | FileOut | Sources | HandOver | Votes
 
 
 class OutboundMessage(Plain, frozen=True):

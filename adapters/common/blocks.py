@@ -26,6 +26,7 @@ from bot.types import (
     OutboundMessage,
     Sources,
     Text,
+    Votes,
 )
 
 __all__ = ["Block", "blocks", "card_text", "footnote", "numbered", "paragraphs"]
@@ -41,6 +42,7 @@ class Block:
     """What the buttons ask; it stands right above them, under the sources."""
     buttons: tuple[Button, ...] = ()
     """Empty where the platform has none: they are numbered choices in `prompt` then."""
+    votes: Votes | None = None
     card: Card | None = None
     attachment: ImageOut | FileOut | None = None
     hand_over: HandOver | None = None
@@ -51,7 +53,7 @@ class Block:
 
 
 def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
-    """What to show, in order. Neighbouring texts, sources and buttons share one block."""
+    """What to show, in order. Neighbouring texts, sources, buttons and votes share one block."""
     made: list[Block] = []
     open_text = False
     offered = 0
@@ -69,6 +71,7 @@ def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
             sources=last.sources + block.sources,
             prompt=paragraphs(last.prompt, block.prompt),
             buttons=last.buttons + block.buttons,
+            votes=block.votes or last.votes,
         )
 
     def choices(prompt: str, buttons: Sequence[Button]) -> None:
@@ -114,6 +117,8 @@ def blocks(message: OutboundMessage, capabilities: Capabilities) -> list[Block]:
                 text(Block(say("shown.image", message.language, what=part.alt).rstrip()))
             case FileOut():
                 text(Block(say("shown.file", message.language, what=part.name)))
+            case Votes() if capabilities.votes:
+                text(Block(votes=part))
             case HandOver():
                 alone(Block(hand_over=part))
     return [block for block in made if block != Block()]

@@ -19,7 +19,7 @@ from adapters.common.blocks import Block, blocks, card_text, footnote, numbered,
 from adapters.common.split import split
 from adapters.slack.text import escape
 from bot.locales import say
-from bot.types import Button, Card, Citation, FileOut, ImageOut, Language, OutboundMessage
+from bot.types import Button, Card, Citation, FileOut, ImageOut, Language, OutboundMessage, Votes
 
 __all__ = ["CAPABILITIES", "TEXT_LIMIT", "Call", "Post", "Upload", "encode", "preview"]
 
@@ -39,6 +39,7 @@ CAPABILITIES = Capabilities(
     streaming=True,
     editing=True,
     buttons=True,
+    votes=True,
     cards=True,
     images=True,
     files=True,
@@ -135,13 +136,23 @@ def _texts(block: Block, language: Language) -> list[Post]:
     text = block.text
     if not block.sources:
         text, asked = paragraphs(text, asked), ""
-    extras = (*_context(block.sources, language), *_section(asked), *_actions(block.buttons))
+    extras = (
+        *_context(block.sources, language),
+        *_section(asked),
+        *_actions(block.buttons),
+        *_votes(block.votes),
+    )
     pieces = split(text, TEXT_LIMIT)
     posts = [Post(_fallback(piece), piece) for piece in pieces]
     if not extras:
         return posts
     if not posts:
-        shown = footnote(block.sources, language) or asked or " / ".join(b.label for b in block.buttons)
+        shown = (
+            footnote(block.sources, language)
+            or asked
+            or " / ".join(b.label for b in block.buttons)
+            or "👍 👎"
+        )
         return [Post(_fallback(shown), "", extras)]
     last = posts[-1]
     return [*posts[:-1], Post(last.text, last.body, extras)]
@@ -194,6 +205,16 @@ def _actions(buttons: Sequence[Button]) -> list[Json]:
         made[-1]["elements"].append(element)
         room -= _size(element)
     return made
+
+
+def _votes(votes: Votes | None) -> list[Json]:
+    if votes is None or not all(0 < len(value) <= VALUE for value in (votes.up, votes.down)):
+        return []
+    elements = [
+        {"type": "button", "action_id": f"teller-{name}", "text": _plain(label, LABEL), "value": value}
+        for name, label, value in (("up", "👍", votes.up), ("down", "👎", votes.down))
+    ]
+    return [{"type": "actions", "elements": elements}]
 
 
 # ── a card ──

@@ -9,9 +9,18 @@ from collections.abc import Iterable, Sequence
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from adapters.telegram.entities import cut
-from bot.types import Button
+from bot.types import Button, Votes
 
-__all__ = ["KEPT_S", "callback_data", "is_kept", "keyboard", "label_of", "long_values", "note_of"]
+__all__ = [
+    "KEPT_S",
+    "callback_data",
+    "is_kept",
+    "keyboard",
+    "label_of",
+    "long_values",
+    "note_of",
+    "vote_buttons",
+]
 
 DATA_LIMIT = 64
 """Bytes of `callback_data` (core.telegram.org/bots/api#inlinekeyboardbutton)."""
@@ -49,16 +58,23 @@ def long_values(buttons: Iterable[Button]) -> dict[str, str]:
     return {note_of(callback_data(b.value)): b.value for b in buttons if callback_data(b.value) != b.value}
 
 
-def keyboard(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
-    """Short buttons side by side, long ones in a row of their own; None without buttons."""
+def vote_buttons(votes: Votes) -> list[Button]:
+    return [Button("👍", votes.up), Button("👎", votes.down)]
+
+
+def keyboard(buttons: Sequence[Button], votes: Votes | None = None) -> InlineKeyboardMarkup | None:
+    """Short buttons side by side, long ones in a row of their own, votes in the last; None without any."""
+    last = vote_buttons(votes) if votes else []
     rows: list[list[Button]] = []
-    for button in buttons[:MOST]:
+    for button in buttons[: MOST - len(last)]:
         row = rows[-1] if rows else []
         together = sum(_width(b.label) + 4 for b in (*row, button))
         if row and len(row) < ROW_MOST and together <= ROW_WIDTH:
             row.append(button)
         else:
             rows.append([button])
+    if last:
+        rows.append(last)
     if not rows:
         return None
     return InlineKeyboardMarkup([[_key(button) for button in row] for row in rows])

@@ -9,10 +9,10 @@ from telegram import InlineKeyboardMarkup, MessageEntity
 from adapters.base import Capabilities
 from adapters.common.blocks import Block, blocks, card_text, footnote
 from adapters.common.split import measure
-from adapters.telegram.buttons import keyboard, long_values
+from adapters.telegram.buttons import keyboard, long_values, vote_buttons
 from adapters.telegram.entities import Rich, Span, paragraphs, pieces
 from bot.locales import say
-from bot.types import Button, Buttons, Card, Citation, FileOut, ImageOut, Language, OutboundMessage
+from bot.types import Button, Buttons, Card, Citation, FileOut, ImageOut, Language, OutboundMessage, Votes
 
 __all__ = ["CAPABILITIES", "TEXT_LIMIT", "Call", "FileCall", "TextCall", "encode", "notes_needed"]
 
@@ -26,6 +26,7 @@ CAPABILITIES = Capabilities(
     streaming=True,
     editing=True,
     buttons=True,
+    votes=True,
     cards=True,
     images=True,
     files=True,
@@ -71,7 +72,7 @@ def encode(message: OutboundMessage) -> list[Call]:
         elif block.card is not None:
             calls += _texts(_card(block.card), block.card.buttons, message.language)
         elif block.hand_over is None:
-            calls += _texts(_text(block, message.language), block.buttons, message.language)
+            calls += _texts(_text(block, message.language), block.buttons, message.language, block.votes)
     return calls
 
 
@@ -83,16 +84,20 @@ def notes_needed(message: OutboundMessage) -> dict[str, str]:
             needed |= long_values(part.choices)
         elif isinstance(part, Card):
             needed |= long_values(part.buttons)
+        elif isinstance(part, Votes):
+            needed |= long_values(vote_buttons(part))
     return needed
 
 
-def _texts(rich: Rich, buttons: tuple[Button, ...], language: Language) -> list[Call]:
+def _texts(
+    rich: Rich, buttons: tuple[Button, ...], language: Language, votes: Votes | None = None
+) -> list[Call]:
     """The text in as many messages as it takes; the keyboard is under the last."""
-    if buttons and not rich.text.strip():
+    if (buttons or votes) and not rich.text.strip():
         rich = Rich(say("telegram.choose", language))
     calls = [TextCall(piece.text, piece.entities()) for piece in pieces(rich, TEXT_LIMIT)]
     if calls:
-        calls[-1] = replace(calls[-1], keyboard=keyboard(buttons))
+        calls[-1] = replace(calls[-1], keyboard=keyboard(buttons, votes))
     return list(calls)
 
 

@@ -50,6 +50,7 @@ class WebAdapter:
         repeatable=True,
         streaming=True,
         buttons=True,
+        votes=True,
         cards=True,
         images=True,
         files=True,

@@ -11,6 +11,7 @@ from bot.cli import (
     customer,
     dlq,
     evaluate,
+    feedback,
     keys,
     knowledge,
     prepare,
@@ -49,6 +50,7 @@ customer.app.add_typer(profile.app, name="profile")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tickets.app, name="tickets")
 app.add_typer(train.app, name="train")
+app.add_typer(feedback.app, name="feedback")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
 from bot.config.complaints import Complaints
+from bot.config.feedback import Feedback
 from bot.config.inference_remote import InferenceRemote
 from bot.config.limits import Limits
 from bot.config.platforms import Platforms
@@ -168,6 +169,7 @@ class Config(Section):
     limits: Limits = Limits()
     risk: Risk = Risk()
     complaints: Complaints = Complaints()
+    feedback: Feedback = Feedback()
     turns: Turns = Turns()
     trust: Trust = Trust()
     log: Log = Log()

@@ -49,6 +49,9 @@ Permission = Literal[
     "rules.write",
     "rules.activate",  # one of the two people it takes
     "personal.reveal",
+    "feedback.correct",  # say what an answer should have been
+    "feedback.review",
+    "feedback.export",
     "customer.export",
     "customer.erase",
     "customer.hold",
@@ -59,12 +62,15 @@ Permission = Literal[
     "staff.read",
 ]
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    "agent": frozenset({"tickets.read", "tickets.work", "rules.read", "staff.read"}),
+    "agent": frozenset({"tickets.read", "tickets.work", "feedback.correct", "rules.read", "staff.read"}),
     "supervisor": frozenset(
         {
             "tickets.read",
             "tickets.work",
             "tickets.assign",
+            "feedback.correct",
+            "feedback.review",
+            "feedback.export",
             "rules.read",
             "personal.reveal",
             "digest.read",
@@ -77,6 +83,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             "tickets.read",
             "rules.read",
             "rules.activate",
+            "feedback.review",
+            "feedback.export",
             "personal.reveal",
             "customer.export",
             "customer.erase",

@@ -1,7 +1,7 @@
 """The rails: what every event passes, one file each, in this order.
 
-meter ► choices ► normalise ► privacy ► risk ► owner ► unread ► gate ► greet ► human ► complaint ► confirm
-    ► suitability ► answer
+meter ► choices ► normalise ► privacy ► risk ► vote ► owner ► unread ► gate ► greet ► human ► complaint
+    ► confirm ► suitability ► answer
 
 The meter only marks the context, and the gate is where a limited sender's *answer* is refused, so that the
 privacy and risk rails see every message of everybody.
@@ -23,6 +23,7 @@ from bot.rails.owner import owner
 from bot.rails.privacy import privacy
 from bot.rails.risk import RiskRail
 from bot.rails.suitability import SuitabilityRail
+from bot.rails.vote import vote
 from bot.safeguards import Safeguards
 from bot.suitability.flow import PREFIX
 from bot.suitability.shelf import Counter
@@ -47,6 +48,7 @@ def rails(safe: Safeguards, wealth: Callable[[], Counter] | None = None) -> tupl
         normalise,
         privacy(safe.masker),
         RiskRail(safe.rules, safe.metrics, safe.clock, safe.attention),
+        vote,
         owner,
         unread,
         gate(safe.meter, exempt=_is_let_through),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bot.answering import Answer, Answering
 from bot.config.disclaimers import disclaimers_for
+from bot.feedback.vote import votes_under
 from bot.locales import say
 from bot.rails.base import Context, reply
 from bot.rails.human import escalation
@@ -65,7 +66,10 @@ class AnswerRail:
             )
             return replace(outcome, tickets=(ticket,))
         passages = tuple(passage.id for passage in answer.passages)
-        message = reply(event, answer.language, *parts_of(answer, context))
+        parts = parts_of(answer, context)
+        if not unsure and context.config.feedback.votes:
+            parts = (*parts, votes_under(event))
+        message = reply(event, answer.language, *parts)
         return replace(outcome, messages=(message,), passages=passages)
 
     async def _answer(self, event: InboundEvent, context: Context) -> tuple[Answer, str]:

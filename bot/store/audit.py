@@ -12,6 +12,7 @@ Entries name ids and versions, never words. What a turn records (kinds and keys 
     message.sent      message (idempotency key), event, kind, delivery, tries, print
     message.refused   message, event, kind
     staff.*           by, ticket, message, print (what a person changed or sent)
+    feedback.*            feedback (id), on (event), verdict, cast, by; exported: form, rows, sha256
     vault.revealed, customer.exported|erased|held|released, keys.*, audit.exported
 
 `print` is a keyed fingerprint of a message as it was decided and as it was sent: equal prints mean that

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, or_, select, text, update
 
 from bot.errors import NotAllowed, SealBroken
 from bot.store.dialect import insert_or_ignore
+from bot.store.feedback import feedback_row
 from bot.store.history import history_row
 from bot.store.inbox import inbox_row
 from bot.store.retention import sealed_tables
@@ -27,6 +28,7 @@ from bot.store.schema import (
     conversations,
     customers,
     dead_letters,
+    feedback,
     history,
     inbox,
     outbox,
@@ -248,6 +250,16 @@ def export(connection: Connection, keys: DataKeys, customer: Customer) -> dict[s
             "summary": opened(row, "tickets", "summary", row.number),
         }
         for row in _of(connection, tickets, ids, tickets.c.id)
+    ]
+    found["feedback"] = [
+        {
+            "at": row.at,
+            "kind": row.kind,
+            "verdict": row.verdict,
+            "on": row.event_id,
+            "text": opened(row, "feedback", "text", feedback_row(row)),
+        }
+        for row in _of(connection, feedback, ids, feedback.c.id)
     ]
     found["audit"] = [
         {"seq": row.seq, "at": row.at, "kind": row.kind, "data": _plain(row.data)}

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection, insert, select
 
 from bot.errors import SealBroken
+from bot.feedback.vote import is_vote
 from bot.store.inbox import inbox_row
 from bot.store.schema import history, inbox, outbox
 from bot.store.subjects import DataKeys, conversation_subject, sender_subject
@@ -150,7 +151,7 @@ def transcript(connection: Connection, keys: DataKeys, conversation: str, limit:
     """The latest `limit` lines, oldest first, as the customer sees them.
 
     A reply appears once it was released to the platform; a message that is accepted but not
-    handled yet appears at the end.
+    handled yet appears at the end. A vote is no line.
     """
     visible = (history.c.role == "customer") | outbox.c.status.in_(("attempting", "sent"))
     rows = connection.execute(
@@ -181,6 +182,8 @@ def transcript(connection: Connection, keys: DataKeys, conversation: str, limit:
         body = _opened(connection, keys, row.subject, "inbox", "event", name, row.event)
         if body is not None:
             event = decode(body, InboundEvent)
+            if is_vote(event):
+                continue
             lines.append(Row(row.event_id, "customer", row.received_at, event=event))
     return lines[-limit:]
 

@@ -14,6 +14,7 @@ from bot.store.schema import (
     conversations,
     customers,
     dead_letters,
+    feedback,
     history,
     inbox,
     metadata,
@@ -87,6 +88,7 @@ def steps(periods: Periods, now: float, audit_key: bytes) -> Iterator[Step]:
     )
     old = before(periods.history)
     yield _removing("history", history, history.c.id, history.c.at < old)
+    yield _removing("feedback", feedback, feedback.c.id, feedback.c.at < old)
     done = inbox.c.status.in_(("done", "dead")) & (inbox.c.event == "") & (inbox.c.done_at < old)
     yield _removing("inbox", inbox, inbox.c.id, done)
     closed = outbox.c.status.in_(("sent", "refused", "withdrawn", "dead")) & (outbox.c.message == "")

@@ -35,6 +35,7 @@ __all__ = [
     "conversations",
     "customers",
     "dead_letters",
+    "feedback",
     "history",
     "inbox",
     "metadata",
@@ -50,7 +51,7 @@ __all__ = [
     "vault",
 ]
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a database at it needs no upgrade."""
 
 metadata = MetaData(
@@ -349,4 +350,31 @@ profiles = Table(
     Column("data", Text, nullable=False),  # Profile, sealed
     Column("updated_at", Float, nullable=False),  # or last used, to the day
     _subject(),
+)
+
+# What was thought of an answer, or said in its place; nothing of it is used before it was reviewed.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("conversation", String(400), nullable=False),
+    Column("event_id", String(240), nullable=False),  # of the customer's message that was answered
+    Column("reply", String(300), nullable=False, server_default=""),  # key of the bot's line; empty: none
+    Column("kind", String(12), nullable=False),  # vote | correction | resolution
+    # A vote: as in `subjects.subject`. Otherwise: id of the staff member.
+    Column("whose", String(640), nullable=False),
+    Column("verdict", String(4), nullable=False, server_default=""),  # up | down
+    Column("text", Text, nullable=False, server_default=""),  # masked, and sealed
+    Column("passages", Text, nullable=False, server_default="[]"),  # what a correction stands on
+    # Inbox id of the press: an older one that is retried doesn't undo a newer one.
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "status", String(8), nullable=False, server_default="new", index=True
+    ),  # new | approved | rejected
+    Column("reviewed_by", String(200), nullable=False, server_default=""),
+    Column("reviewed_at", Float),
+    Column("at", Float, nullable=False),  # said, or changed
+    _subject(),
+    UniqueConstraint("conversation", "event_id", "kind", "whose"),
+    sqlite_autoincrement=True,
 )

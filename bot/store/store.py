@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,7 +13,20 @@ from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import QueueFull, UnknownAttachment
-from bot.store import audit, history, inbox, letters, notes, outbox, profiles, sealer, tickets, vault
+from bot.feedback.vote import Vote
+from bot.store import (
+    audit,
+    feedback,
+    history,
+    inbox,
+    letters,
+    notes,
+    outbox,
+    profiles,
+    sealer,
+    tickets,
+    vault,
+)
 from bot.store.engine import make_blocking_engine, make_engine, store_errors
 from bot.store.inbox import Claim
 from bot.store.letters import DeadLetter
@@ -79,6 +92,8 @@ class Outcome:
     """Personal data that was masked, for the vault."""
     profile: ProfileChange | None = None
     """What the customer's profile learns."""
+    vote: Vote | None = None
+    """The event is a 👍 or 👎, and nothing that was said: it doesn't enter the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +204,13 @@ class Store:
         def write(connection: Connection) -> list[Committed]:
             inbox.fence(connection, claim)
             event = claim.event
+            decided = outcome
+            if outcome.vote is not None:
+                decided = self._cast(connection, claim, outcome, outcome.vote, now)
             profiles.used(connection, sender_subject(event), now)
             if outcome.profile is not None:
                 profiles.apply(connection, self.keys, outcome.profile, now)
-            opened = self._write_turn(connection, claim, outcome, now)
+            opened = self._write_turn(connection, claim, decided, now)
             changes: dict[str, Any] = {}
             if outcome.state is not None:
                 key = event.conversation.key
@@ -507,13 +525,24 @@ class Store:
         """Write down what was said on both sides, queue the answers, and open the tickets: what a finished
         turn and a parked one have in common. The caller has fenced."""
         event, version, id = claim.event, claim.owner.version, claim.event.correlation_id
-        history.add_event(connection, self.keys, event, outcome.seen, now)
+        if outcome.vote is None:  # a press says nothing that a later turn should know
+            history.add_event(connection, self.keys, event, outcome.seen, now)
         for message in outcome.messages:
             history.add_message(connection, self.keys, message, outcome.passages, now)
         outbox.put(connection, self.keys, outcome.messages, version, now, correlation_id=id)
         self._note(connection, claim, outcome, now)
         vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
         return tickets.commit(connection, self.keys, outcome.tickets, version, now, correlation_id=id)
+
+    def _cast(
+        self, connection: Connection, claim: Claim, outcome: Outcome, vote: Vote, now: float
+    ) -> Outcome:
+        """Count a vote; the outcome with what the customer is told of it, and its entry for the record."""
+        cast = feedback.cast(connection, self.keys, claim.event, vote, claim.inbox_id, now)
+        told = {"new": vote.thanks, "changed": vote.changed}.get(cast)
+        entry = AuditEntry("feedback.voted", {"on": vote.event_id, "verdict": vote.verdict, "cast": cast})
+        messages = (*outcome.messages, told) if told is not None else outcome.messages
+        return replace(outcome, messages=messages, audit=(*outcome.audit, entry))
 
     def _post(
         self,

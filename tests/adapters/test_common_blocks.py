@@ -24,6 +24,7 @@ from bot.types import (
     OutPart,
     Sources,
     Text,
+    Votes,
 )
 from tests.make import conversation
 
@@ -82,6 +83,18 @@ def test_empty_parts_show_nothing(capabilities: Capabilities) -> None:
 
 def test_a_text_keeps_its_own_white_space() -> None:
     assert shown(Text("  - 一\n  - 二\n")) == [Block("  - 一\n  - 二\n")]
+
+
+# ── votes ──
+
+
+def test_votes_stand_under_the_answer_where_the_platform_shows_them_and_nowhere_else() -> None:
+    votes = Votes("vote:up:1", "vote:down:1")
+    able = replace(EVERYTHING, votes=True)
+    answer = (Text("答案"), Sources((FEES,)), Buttons((YES,)), votes)
+    assert shown(*answer, capabilities=able) == [Block("答案", sources=(FEES,), buttons=(YES,), votes=votes)]
+    assert shown(*answer, capabilities=EVERYTHING) == [Block("答案", sources=(FEES,), buttons=(YES,))]
+    assert shown(Text("答案"), votes) == [Block("答案")]
 
 
 # ── buttons ──

@@ -24,7 +24,7 @@ from playwright.async_api import (
 
 from adapters.web import WebAdapter
 from bot.errors import StoreBusy
-from bot.types import Button, Buttons, Card, Citation, Conversation, Draft, File, Image, Sources
+from bot.types import Button, Buttons, Card, Citation, Conversation, Draft, File, Image, Sources, Votes
 from tests.adapters.host import MemoryHost
 from tests.adapters.web_host import SETTINGS, Served, message, serve
 
@@ -184,6 +184,39 @@ async def test_a_quick_reply_answers_once_and_stays_marked(page: Page, served: S
         await page.reload()
         await page.wait_for_selector("body.ready")
     assert len(served.host.events) == 2
+
+
+async def test_a_vote_is_sent_marked_and_can_be_changed_without_a_line_of_its_own(
+    page: Page, served: Served
+) -> None:
+    conversation = await ask(page, served)
+    await served.say(message(conversation, "v", "限额 5 万元。", Votes("vote:up:1", "vote:down:1")))
+    up, down = (
+        page.get_by_role("button", name="有帮助", exact=True),
+        page.get_by_role("button", name="没有帮助"),
+    )
+    await up.click()
+    event = await served.host.event(2)
+    assert (event.kind, event.value) == ("button", "vote:up:1")
+    await expect(up).to_have_attribute("aria-pressed", "true")
+    await up.click()
+    await down.click()
+    assert (await served.host.event(3)).value == "vote:down:1"
+    await expect(up).to_have_attribute("aria-pressed", "false")
+    await expect(down).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator(".line.customer")).to_have_count(1)
+    assert len(served.host.events) == 3
+
+
+async def test_a_vote_that_is_refused_is_taken_back(page: Page, served: Served) -> None:
+    conversation = await ask(page, served)
+    await served.say(message(conversation, "v", "限额 5 万元。", Votes("vote:up:1", "v" * 600)))
+    down = page.get_by_role("button", name="没有帮助")
+    async with page.expect_response("**/api/messages") as refused:
+        await down.click()
+    assert (await refused.value).status == 400
+    await expect(down).to_have_attribute("aria-pressed", "false")
+    assert len(served.host.events) == 1
 
 
 async def test_kinds_are_told_apart_by_word_and_mark(page: Page, served: Served) -> None:

@@ -13,7 +13,7 @@ from bot.metrics import Metrics
 from bot.rails import Context, Handler, chain
 from bot.rails.answer import AnswerRail
 from bot.rails.normalise import normalise
-from bot.types import Buttons, Exchange, Hit, Language, Passage, SearchResult, Sources
+from bot.types import Buttons, Exchange, Hit, Language, Passage, SearchResult, Sources, Votes
 from inference.fake import FakeModel, Script
 from inference.guard import ReplyGuard
 from tests.make import event
@@ -172,7 +172,8 @@ def build_handler_of(answering: Answering) -> Handler:
 async def test_the_message_carries_text_sources_and_what_may_come_next() -> None:
     handler = build_handler_of(counter(Found(LOST)))
     outcome = await handler(event("卡丢了"), Context(CONFIG))
-    _, sources, buttons = outcome.messages[0].parts
+    _, sources, buttons, votes = outcome.messages[0].parts
+    assert isinstance(votes, Votes)
     assert isinstance(sources, Sources)
     assert [c.id for c in sources.citations] == [LOST.id]
     assert isinstance(buttons, Buttons)

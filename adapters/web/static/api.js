@@ -108,6 +108,12 @@ export class Outbox {
     this.add(item);
   }
 
+  // Forget what failed.
+  drop(id) {
+    this.#failed.delete(id);
+    this.#keep();
+  }
+
   clear() {
     this.#queue = [];
     this.#failed.clear();

@@ -13,8 +13,9 @@ const limits = { upload: config.uploadLimit, body: config.bodyLimit, attachments
 const hasKeyboard = matchMedia("(pointer: fine)").matches;
 const otherTabs = new BroadcastChannel("teller");
 
+const votes = new Map(); // id of a vote on its way → what takes it back
 const outbox = new api.Outbox({
-  state: (id, state, reason) => log.state(id, state, reason),
+  state: (id, state, reason) => (votes.has(id) ? voted(id, state) : log.state(id, state, reason)),
   renew: async () => {
     await api.reset();
     stream.open(0);
@@ -25,6 +26,7 @@ const log = new Log({
   log: $("log"),
   newer: $("newer"),
   press: (button) => say({ button: { value: button.value, label: button.label } }),
+  vote,
   retry: (id) => outbox.retry(id),
 });
 const tray = new Tray({ list: $("tray"), refused: $("refused"), picker: $("file"), drop: $("drop"), input: $("input"), limits });
@@ -54,6 +56,21 @@ function say({ text = "", button = null, attachments = [] }) {
   showOwn(message, attachments);
   outbox.add({ id, message, files: attachments.map(({ ref, mime, name, size }) => ({ ref, mime, name, size })) });
   if (button && hasKeyboard) $("input").focus();
+}
+
+// A vote is sent like anything else, but it is nothing that was said: no line of its own.
+function vote(button, takeBack) {
+  const id = uuid();
+  votes.set(id, takeBack);
+  outbox.add({ id, message: { id, language: language(), button }, files: [], quiet: true });
+}
+
+function voted(id, state) {
+  if (state === "failed") {
+    votes.get(id)();
+    outbox.drop(id);
+  }
+  if (state === "failed" || state === "sent") votes.delete(id);
 }
 
 // The customer's own line, before the server has it.
@@ -182,7 +199,8 @@ async function begin() {
   past.lines.forEach((line) => log.add(line));
   for (const item of outbox.takeKept()) {
     if (log.has(item.id)) continue;
-    showOwn(item.message, item.files);
+    if (item.quiet) votes.set(item.id, () => {});
+    else showOwn(item.message, item.files);
     outbox.add(item);
   }
   welcome();

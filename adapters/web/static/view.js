@@ -40,6 +40,20 @@ function choices(buttons, line, press) {
   return el("div.choices", { role: "group" }, ...made);
 }
 
+// 👍 and 👎: small, beside the time; the one that was pressed stays so until the other is.
+function votes(part, vote) {
+  const made = [["up", "👍"], ["down", "👎"]].map(([name, label]) => {
+    const node = el("button.vote", { type: "button", "aria-pressed": "false", "data-t-label": `vote.${name}` }, label);
+    node.addEventListener("click", () => {
+      if (node.getAttribute("aria-pressed") === "true") return;
+      made.forEach((other) => other.setAttribute("aria-pressed", String(other === node)));
+      vote({ value: part[name], label }, () => node.setAttribute("aria-pressed", "false"));
+    });
+    return node;
+  });
+  return el("span.votes", { role: "group", "data-t-label": "votes" }, ...made);
+}
+
 function card(part, line, press) {
   const url = safeUrl(part.uri ?? "");
   return el(
@@ -68,10 +82,11 @@ function sources(part) {
 
 // ── one line ────────────────────────────────────────────────────────────────────────────────────
 
-function lineNode(line, press) {
+function lineNode(line, press, vote) {
   const kind = line.kind && line.kind !== "answer" ? line.kind : null;
   const bubble = el("div.bubble", { lang: langOf(line.language) || null });
   const under = [];
+  let voting = null;
   if (kind) bubble.append(el("p.kind", {}, icon(kind === "digest" ? "notice" : kind), el("span", { "data-t": `kind.${kind}` })));
   for (const part of line.parts) {
     if (part.type === "sources") {
@@ -79,6 +94,8 @@ function lineNode(line, press) {
     } else if (part.type === "buttons") {
       if (part.prompt) bubble.append(PARTS.text({ text: part.prompt }));
       under.push(choices(part.choices, line, press));
+    } else if (part.type === "votes") {
+      voting = votes(part, vote);
     } else if (part.type === "card") {
       bubble.append(card(part, line, press));
     } else {
@@ -89,7 +106,7 @@ function lineNode(line, press) {
     line.role === "staff" ? el("p.person", { "data-t": "staff" }) : null,
     bubble,
     ...under,
-    el("p.meta", {}, el("time", { datetime: line.at, "data-time": true })),
+    el("p.meta", {}, el("time", { datetime: line.at, "data-time": true }), voting),
   ]);
 }
 
@@ -110,8 +127,8 @@ export class Log {
   #lastDay = "";
   #pinned = true;
 
-  constructor({ scroll, log, newer, press, retry }) {
-    Object.assign(this, { scroll, log, newer, press, retry });
+  constructor({ scroll, log, newer, press, vote, retry }) {
+    Object.assign(this, { scroll, log, newer, press, vote, retry });
     scroll.addEventListener("scroll", () => {
       this.#pinned = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
       if (this.#pinned) newer.hidden = true;
@@ -143,7 +160,7 @@ export class Log {
   // Show a line once; it takes the place of the draft with its id.
   add(line) {
     if (this.#lines.has(line.id)) return;
-    const node = lineNode(line, this.press);
+    const node = lineNode(line, this.press, this.vote);
     this.#lines.set(line.id, node);
     const draft = this.#drafts.get(line.id);
     if (draft) {

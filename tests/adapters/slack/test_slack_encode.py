@@ -20,6 +20,7 @@ from bot.types import (
     OutPart,
     Sources,
     Text,
+    Votes,
 )
 from tests.adapters.slack.bench import message, place
 from tests.emulators.slack_blocks import check_blocks, seen_in_blocks
@@ -61,6 +62,19 @@ def test_a_text_with_its_sources_and_buttons_is_one_message() -> None:
             ],
         },
     ]
+
+
+def test_votes_are_two_small_buttons_below_the_others() -> None:
+    made = blocks("年费 200 元。", Buttons((Button("办卡", "apply"),)), Votes("vote:up:1", "vote:down:1"))
+    check_blocks(made)
+    assert made[-1] == {
+        "type": "actions",
+        "elements": [
+            {"type": "button", "action_id": "teller-up", "text": plain("👍"), "value": "vote:up:1"},
+            {"type": "button", "action_id": "teller-down", "text": plain("👎"), "value": "vote:down:1"},
+        ],
+    }
+    assert [block["type"] for block in made] == ["rich_text", "actions", "actions"]
 
 
 def test_a_source_with_an_address_is_a_link_that_formats_nothing() -> None:
@@ -120,6 +134,7 @@ _parts = st.one_of(
     st.builds(Card, _words, _fields, _words, _buttons, _uris),
     st.builds(Sources, st.lists(st.builds(Citation, _words, _words, _words, _uris), max_size=14).map(tuple)),
     st.builds(HandOver, _words),
+    st.builds(Votes, _words, _words),
 )
 
 

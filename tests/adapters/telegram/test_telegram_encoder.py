@@ -27,6 +27,7 @@ from bot.types import (
     OutPart,
     Sources,
     Text,
+    Votes,
 )
 from tests.emulators.telegram_rules import check_entities, check_keyboard, check_text, utf16
 
@@ -41,6 +42,21 @@ def flat(call: TextCall | FileCall) -> Any:
         return ("photo" if call.photo else "document", call.ref, call.name, call.caption)
     entities = [dict(entity.to_dict()) for entity in call.entities]
     return (call.text, entities, call.keyboard.to_dict()["inline_keyboard"] if call.keyboard else [])
+
+
+def test_votes_are_the_last_row_of_the_keyboard() -> None:
+    votes = Votes("vote:up:17", "vote:down:17")
+    [call] = encode(message(Text("年费 200 元。"), Buttons((Button("办卡", "apply"),)), votes))
+    rows = [[(key["text"], key["callback_data"]) for key in row] for row in flat(call)[2]]
+    assert rows == [[("办卡", "apply")], [("👍", "vote:up:17"), ("👎", "vote:down:17")]]
+
+
+def test_votes_on_a_message_with_a_long_id_are_kept_in_notes() -> None:
+    votes = Votes("vote:up:" + "9" * 80, "vote:down:" + "9" * 80)
+    answer = message(Text("好"), votes)
+    [call] = encode(answer)
+    assert set(notes_needed(answer).values()) == {votes.up, votes.down}
+    assert all(is_kept(key["callback_data"]) for row in flat(call)[2] for key in row)
 
 
 def test_two_sections_of_one_document_are_one_link() -> None:

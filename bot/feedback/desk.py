@@ -1,0 +1,134 @@
+"""What staff do with feedback: correct, review, take out for training; each deed goes on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from bot.errors import StoreError
+from bot.feedback.item import Item, Status
+from bot.feedback.rows import Exchange, exchanges, runs
+from bot.ports import Masker
+from bot.store import Store, audit, feedback
+
+__all__ = ["FeedbackDesk"]
+
+
+class FeedbackDesk:
+    """Over an open store. All times are epoch seconds; `by` is a staff id, and whoever calls has made sure
+    that they may (`bot.trust.people`)."""
+
+    def __init__(self, store: Store, masker: Masker) -> None:
+        self._store = store
+        self._masker = masker
+
+    async def items(self, *, status: Status | None = None, limit: int | None = None) -> list[Item]:
+        """The oldest first; texts aren't masked yet."""
+        return await self._store.read(
+            lambda c: feedback.items(c, self._store.keys, status=status, limit=limit)
+        )
+
+    async def item(self, id: int) -> Item:
+        """Raises StoreError if there is none (any more)."""
+        found = await self._store.read(lambda c: feedback.items(c, self._store.keys, ids=(id,)))
+        if not found:
+            raise StoreError(f"there is no feedback {id} (any more); `teller feedback list` shows it")
+        return found[0]
+
+    async def correct(
+        self, message: str, text: str, *, by: str, passages: Sequence[str] = (), now: float
+    ) -> int:
+        """What an answer should have been; its id. It waits for a colleague's review.
+
+        Args:
+            message: id of feedback on the answer, or the answer's own key.
+
+        Raises:
+            StoreError: no such answer, or nothing is said.
+        """
+        masked = self._said(text)
+
+        def write(connection: Connection) -> int:
+            about = feedback.find_answer(connection, self._store.keys, message)
+            return self._keep(connection, about, masked, "correction", by, passages, now)
+
+        return await self._store.write(write)
+
+    async def resolution(
+        self, number: str, text: str, *, by: str, passages: Sequence[str] = (), now: float
+    ) -> int:
+        """What answered the question of a ticket; its id. It waits for a colleague's review.
+
+        Raises:
+            StoreError: no such ticket, its question isn't kept any more, or nothing is said.
+        """
+        masked = self._said(text)
+
+        def write(connection: Connection) -> int:
+            about = feedback.find_case(connection, self._store.keys, number)
+            return self._keep(connection, about, masked, "resolution", by, passages, now)
+
+        return await self._store.write(write)
+
+    async def review(self, ids: Sequence[int], status: Status, *, by: str, now: float) -> list[Item]:
+        """Approve or reject, all or none. Raises StoreError, NotAllowed (see `bot.store.feedback.review`)."""
+
+        def write(connection: Connection) -> list[Item]:
+            found = feedback.review(connection, self._store.keys, ids, status, by, now)
+            for item in found:
+                data = {"feedback": item.id, "by": by, "kind": item.kind, "verdict": item.verdict}
+                data |= {"on": item.event_id, "was": item.status}
+                audit.note(connection, now, f"feedback.{status}", item.conversation, "", data)
+            return found
+
+        return await self._store.write(write)
+
+    async def reviewed(self, *, gap_s: float, leave_out: Sequence[str] = ()) -> list[tuple[Exchange, ...]]:
+        """Everything that was approved, masked, as dialogues (`bot.feedback.rows.runs`).
+
+        Args:
+            leave_out: paragraphs that code appends to answers, and that nobody is to learn.
+        """
+
+        def read(connection: Connection) -> list[tuple[Exchange, ...]]:
+            items = feedback.items(connection, self._store.keys, status="approved")
+            found = exchanges(items, lambda text: self._masker.mask(_without(text, leave_out)).text)
+            places = sorted({one.conversation for one in found})
+            return list(runs(found, feedback.lines(connection, places), gap_s=gap_s))
+
+        return await self._store.read(read)
+
+    async def note_export(self, form: str, rows: int, sha256: str, *, by: str, now: float) -> None:
+        """Put an export on the record; before it is handed out."""
+        data = {"by": by, "form": form, "rows": rows, "sha256": sha256}
+        await self._store.note_audit("feedback.exported", data, now=now)
+
+    def _said(self, text: str) -> str:
+        masked = self._masker.mask(text.strip()).text
+        if not masked.strip():
+            raise StoreError("say what the answer is: --text TEXT")
+        return masked
+
+    def _keep(
+        self,
+        connection: Connection,
+        about: tuple[str, str, str],
+        text: str,
+        kind: Literal["correction", "resolution"],
+        by: str,
+        passages: Sequence[str],
+        now: float,
+    ) -> int:
+        id = feedback.say_instead(
+            connection, self._store.keys, about, text, kind=kind, by=by, passages=passages, now=now
+        )
+        data = {"feedback": id, "by": by, "on": about[1], "passages": list(passages)}
+        audit.note(connection, now, f"feedback.{kind}", about[0], "", data)
+        return id
+
+
+def _without(text: str, paragraphs: Sequence[str]) -> str:
+    kept = [paragraph for paragraph in text.split("\n\n") if paragraph.strip() not in paragraphs]
+    return "\n\n".join(kept).strip()
