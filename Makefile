@@ -7,8 +7,10 @@
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
-# Reads the packaged base model. It asks for torch by itself, so it can't stand in the locked files.
+# Reading the packaged base model and merging adapters into it. They ask for torch by themselves, so they can't
+# stand in the locked files.
 ACCELERATE ?= accelerate==1.15.0
+PEFT ?= peft==0.21.2
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,7 +47,7 @@ $(VENV)/.torch:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/.torch
 	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps $(ACCELERATE)
+	$(PIP) --no-deps $(ACCELERATE) $(PEFT)
 	$(PIP) --no-deps --editable .
 	touch $@
 

@@ -81,11 +81,14 @@ FreshOption = Annotated[
 
 @app.command()
 def sft(
-    config: Annotated[
-        Path, typer.Argument(help="YAML file of the run; config/train/generator.yaml is an example.")
+    run_config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="YAML file of the run; config/train/generator.yaml is an example."
+        ),
     ],
     fresh: FreshOption = False,
-    teller: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Teach the generator to answer from passages: LoRA, AdaLoRA, prefix or all weights. Goes on where it was
     stopped."""
@@ -93,34 +96,36 @@ def sft(
     from inference.training.sft import run
 
     with ends_cleanly():
-        settings = SftConfig.load(config)
-    _causal(lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), f"sft {config}", teller)
+        settings = SftConfig.load(run_config)
+    _causal(
+        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), f"sft {run_config}", config
+    )
 
 
 @app.command()
 def pretrain(
-    config: Annotated[
-        Path, typer.Argument(help="YAML file of the run; config/train/pretrain.yaml is an example.")
+    run_config: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="YAML file of the run; config/train/pretrain.yaml is an example."),
     ],
     fresh: FreshOption = False,
-    teller: ConfigOption = DEFAULT_CONFIG,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Go on training a base on plain texts of the field. Goes on where it was stopped."""
     from inference.training.generator_config import PretrainConfig
     from inference.training.pretrain import run
 
     with ends_cleanly():
-        settings = PretrainConfig.load(config)
-    _causal(
-        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), f"pretrain {config}", teller
-    )
+        settings = PretrainConfig.load(run_config)
+    what = f"pretrain {run_config}"
+    _causal(lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), what, config)
 
 
-def _causal(run: Callable[[Path, datetime, str], CausalRun], what: str, teller: Path) -> None:
+def _causal(run: Callable[[Path, datetime, str], CausalRun], what: str, config: Path) -> None:
     _need_torch()
     try:
         with ends_cleanly():
-            cache = open_config(teller).current.data_dir / "cache" / "models"
+            cache = open_config(config).current.data_dir / "cache" / "models"
             done = run(cache, datetime.now(UTC), f"teller train {what}")
     except KeyboardInterrupt:
         raise fail("stopped; the same command goes on from the last checkpoint", 130) from None
@@ -137,24 +142,41 @@ def _need_torch() -> None:
 
 
 @app.command()
-def promote(
+def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    gate: Annotated[Path, typer.Option(help="JSONL that nothing was fitted on: text, label.")],
+    data: Annotated[Path, typer.Option(help="JSONL: text, label; for a generator, dialogues.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Put a run's classifier into use, unless it is worse on the gate set than the one in use."""
+    """Hold a run against data; leaves JSON and a page to read in its folder."""
+    from inference.training.evaluate import evaluate as hold
+
+    with ends_cleanly():
+        report = hold(run, data, open_config(config).current.data_dir / "cache" / "models")
+    say_line(f"the page is {run / f'evaluation-{data.stem}.md'}")
+    say_line(json.dumps(report, ensure_ascii=False))
+
+
+@app.command()
+def promote(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    gate: Annotated[
+        Path, typer.Option(help="JSONL that nothing was fitted on: text, label; for a generator, dialogues.")
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Put a run's classifier or adapter into use, unless it is worse on the gate set than the one in use."""
     from inference.training.promotion import promote as put
 
     with ends_cleanly():
-        live = open_config(config)
-        report = put(run, live.current.data_dir / "models", gate)
+        data_dir = open_config(config).current.data_dir
+        report = put(run, data_dir / "models", gate, data_dir / "cache" / "models")
     say_line(f"{report['name']} of {run.name} is in use; `teller train rollback {report['name']}` undoes it")
     say_line(json.dumps(report, ensure_ascii=False))
 
 
 @app.command()
 def rollback(
-    name: Annotated[str, typer.Argument(help="The classifier: intent, sentiment …")],
+    name: Annotated[str, typer.Argument(help="The classifier: intent, sentiment …; or generator")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Put back what was in use before the last promotion."""

@@ -1,13 +1,14 @@
-"""Whether a trained classifier may take the place of the one in use."""
+"""Whether what was trained may take the place of what is in use."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.errors import TellerError
+from bot.errors import InferenceUnavailable, TellerError
 from inference.classify import TextClassifier, load_classifier
 from inference.evaluation.classify import LabelledText, measure, read_labelled
 from inference.training import runs
@@ -15,44 +16,110 @@ from inference.training import runs
 __all__ = ["promote"]
 
 
-def promote(run: Path, models: Path, gate: Path) -> dict[str, Any]:
-    """Put a run's weights into use if they are no worse on the gate set (macro F1) than what is in use.
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A finished run, its weights those that its metrics speak of."""
+
+    folder: Path
+    name: str
+    base: str
+    """Of a generator."""
+    generator: bool
+
+
+def promote(run: Path, models: Path, gate: Path, cache: Path) -> dict[str, Any]:
+    """Put a run's weights into use if they are no worse on the gate set than what is in use: a classifier
+    by its macro F1 on labelled texts, a generator by its share of good replies to written dialogues.
+
+    Args:
+        cache: folder of the unpacked base, for a generator.
 
     Returns:
-        `name`, `run`, `macro_f1` of the candidate and `before` of what was in use (None for nothing).
+        `name`, `run`, `macro_f1` (or `good`) of the candidate and `before` of what was in use (None for
+        nothing).
 
     Raises:
         TellerError: the folder isn't a finished run, its weights aren't those its metrics speak of, or the
             candidate is worse. What is in use stays.
     """
-    weights = run / runs.WEIGHTS
-    try:
-        metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-        name = str(json.loads((run / "config.json").read_text(encoding="utf-8"))["name"])
-        found = runs.sha256(weights)
-    except (OSError, ValueError, KeyError) as error:
-        raise TellerError(f"{run} isn't the folder of a finished run: {error}") from None
-    if metrics.get("sha256") != found:
-        raise TellerError(f"{weights} isn't what the run made: its SHA-256 isn't that of metrics.json")
-    rows = read_labelled(gate)
-    try:
-        candidate = TextClassifier.load(weights)
-    except (OSError, ValueError) as error:
-        raise TellerError(f"{weights} can't be read: {error}; train again") from None
-    score = float(measure(candidate, rows)["macro_f1"])
-    before = _in_use(name, models, rows)
+    found = _read(run)
+    if found.generator:
+        what, (score, before) = "good", _generators(found, models, gate, cache)
+    else:
+        what, (score, before) = "macro_f1", _classifiers(found, models, gate)
     if before is not None and score < before:
         raise TellerError(
-            f"{run.name} is worse than the {name} in use on {gate}: macro F1 {score:.4f} "
-            f"against {before:.4f}; nothing was changed"
+            f"{run.name} is worse than the {found.name} in use on {gate}: {what} {score:.4f} against "
+            f"{before:.4f}; nothing was changed"
         )
-    runs.promote(models, name, run, score, runs.sha256(gate))
-    return {"name": name, "run": run.name, "macro_f1": score, "before": before}
+    runs.promote(models, found.name, run, score, runs.sha256(gate))
+    return {"name": found.name, "run": run.name, what: score, "before": before}
 
 
-def _in_use(name: str, models: Path, rows: Sequence[LabelledText]) -> float | None:
+def _read(run: Path) -> _Run:
+    generator = (run / runs.ADAPTER).is_dir()
+    weights = run / runs.ADAPTER / runs.ADAPTER_WEIGHTS if generator else run / runs.WEIGHTS
+    try:
+        metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        name, base = str(config["name"]), str(config.get("base", ""))
+        found = runs.sha256(weights)
+    except (OSError, ValueError, KeyError) as error:
+        if (run / "model").is_dir():
+            raise TellerError(
+                f"{run} holds a whole model, not an adapter: set inference.model to {run / 'model'} instead"
+            ) from None
+        raise TellerError(f"{run} isn't the folder of a finished run: {error}") from None
+    told = metrics.get("sha256")
+    if generator and isinstance(told, dict):
+        told = told.get(f"{runs.ADAPTER}/{runs.ADAPTER_WEIGHTS}")
+    if told != found:
+        raise TellerError(f"{weights} isn't what the run made: its SHA-256 isn't that of metrics.json")
+    return _Run(run, name, base, generator)
+
+
+# ── classifiers ──
+
+
+def _classifiers(run: _Run, models: Path, gate: Path) -> tuple[float, float | None]:
+    rows = read_labelled(gate)
+    try:
+        candidate = TextClassifier.load(run.folder / runs.WEIGHTS)
+    except (OSError, ValueError) as error:
+        raise TellerError(f"{run.folder / runs.WEIGHTS} can't be read: {error}; train again") from None
+    return float(measure(candidate, rows)["macro_f1"]), _classifier_in_use(run.name, models, rows)
+
+
+def _classifier_in_use(name: str, models: Path, rows: Sequence[LabelledText]) -> float | None:
     """Macro F1 of what is in use, labels it doesn't know counted as wrong; None if nothing usable is."""
     try:
         return float(measure(load_classifier(name, models), rows, strict=False)["macro_f1"])
     except TellerError:
         return None
+
+
+# ── generators ──
+
+
+def _generators(run: _Run, models: Path, gate: Path, cache: Path) -> tuple[float, float | None]:
+    # Torch: only where a generator is concerned.
+    from inference.evaluation.dialogues import evaluate_dialogues
+    from inference.generator.model import BASE, SHIPPED, load
+    from inference.training.dialogues import read_dialogues
+
+    dialogues = read_dialogues(gate)
+
+    def good(adapter: str) -> float:
+        return float(evaluate_dialogues(load(run.base, cache=cache, adapter=adapter), dialogues)["good"])
+
+    try:
+        score = good(str(run.folder / runs.ADAPTER))
+    except InferenceUnavailable as error:
+        raise TellerError(str(error)) from error
+    promoted = models / run.name / runs.ADAPTER
+    shipped = SHIPPED if run.base == BASE and SHIPPED.is_dir() else None
+    in_use = promoted if promoted.is_dir() else shipped
+    try:
+        return score, good("" if in_use is None else str(in_use))
+    except InferenceUnavailable:
+        return score, None

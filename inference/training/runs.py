@@ -2,6 +2,7 @@
 
 runs/intent-20260203-101500/  config.json metrics.json card.md classifier.npz
 models/intent/                active.npz card.md active.json ({"run", "sha256", "score", "gate"}) previous/
+models/generator/             adapter/ card.md active.json previous/
 
 A change of what is in use is two renames; one that was cut off between them is undone by the next.
 """
@@ -20,9 +21,12 @@ from typing import Any
 
 from bot.errors import TellerError
 
-__all__ = ["WEIGHTS", "active", "promote", "rollback", "run_folder", "sha256"]
+__all__ = ["ADAPTER", "ADAPTER_WEIGHTS", "WEIGHTS", "active", "promote", "rollback", "run_folder", "sha256"]
 
 WEIGHTS = "classifier.npz"
+ADAPTER = "adapter"
+"""A generator's folder, in a run and where it is in use."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _STATE = "active.json"
 _PREVIOUS = "previous"
 
@@ -61,7 +65,8 @@ def active(models: Path, name: str) -> Path | None:
 
 
 def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None:
-    """Put a run's weights into use, in one step; what was in use can be had back once.
+    """Put a run's weights (`WEIGHTS` or `ADAPTER`) into use, in one step; what was in use can be had back
+    once.
 
     Args:
         score: of the gate, which the caller has held against the active one's.
@@ -71,12 +76,17 @@ def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None
     shutil.rmtree(staged, ignore_errors=True)
     try:
         staged.mkdir(parents=True)
-        shutil.copy2(run / WEIGHTS, staged / "active.npz")
+        if (run / ADAPTER).is_dir():
+            shutil.copytree(run / ADAPTER, staged / ADAPTER)
+            weights = staged / ADAPTER / ADAPTER_WEIGHTS
+        else:
+            weights = staged / "active.npz"
+            shutil.copy2(run / WEIGHTS, weights)
         for file in ("card.md", "metrics.json"):
             if (run / file).is_file():
                 shutil.copy2(run / file, staged / file)
         state: dict[str, Any] = {
-            "run": run.name, "sha256": sha256(staged / "active.npz"), "score": score, "gate": gate,
+            "run": run.name, "sha256": sha256(weights), "score": score, "gate": gate,
         }  # fmt: skip
         (staged / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         if folder.exists():

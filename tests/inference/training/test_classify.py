@@ -87,7 +87,7 @@ def test_promotion_refuses_what_is_worse_and_can_be_undone(run: Path, tmp_path: 
     models, gate = tmp_path / "models", write_rows(tmp_path / "gate.jsonl", TEXTS)
     with pytest.raises(TellerError, match="no classifier 'intent' in use"):
         load_classifier("intent", models)
-    assert promote(run, models, gate)["before"] is None
+    assert promote(run, models, gate, tmp_path)["before"] is None
     right = load_classifier("intent", models).classify(["我的卡丢了"])
     worse = tmp_path / "intent-worse"
     worse.mkdir()
@@ -98,9 +98,9 @@ def test_promotion_refuses_what_is_worse_and_can_be_undone(run: Path, tmp_path: 
     (worse / "config.json").write_text((run / "config.json").read_text())
     (worse / "metrics.json").write_text(json.dumps({"sha256": sha256(worse / "classifier.npz")}))
     with pytest.raises(TellerError, match="worse"):
-        promote(worse, models, gate)
+        promote(worse, models, gate, tmp_path)
     assert load_classifier("intent", models).classify(["我的卡丢了"]) == right
-    promote(run, models, gate)
+    promote(run, models, gate, tmp_path)
     assert rollback(models, "intent") == run.name
     assert rollback(models, "intent") == ""
     with pytest.raises(TellerError, match="was ever promoted"):
@@ -115,7 +115,7 @@ def test_weights_that_were_cut_short_are_never_promoted(run: Path, tmp_path: Pat
     data = (run / "classifier.npz").read_bytes()
     (cut / "classifier.npz").write_bytes(data[: len(data) // 2])
     with pytest.raises(TellerError, match="SHA-256"):
-        promote(cut, tmp_path / "models", write_rows(tmp_path / "gate.jsonl", TEXTS))
+        promote(cut, tmp_path / "models", write_rows(tmp_path / "gate.jsonl", TEXTS), tmp_path)
     assert not (tmp_path / "models").exists()
 
 
