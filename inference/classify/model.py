@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.classify.words import PREFIX, WordHead, mixed
 from inference.probabilities import softmax
 from inference.retrieval.adapter import AdaptedEncoder
 from inference.retrieval.text import fold
@@ -53,7 +54,9 @@ class TextClassifier:
     Args:
         arrays: `labels` (n,), `weights` (dimension, n), `bias` (n,), `temperature` (), and the encoder's
             adapter under names that begin with `ADAPTER`; `other` (): the label of what is none of them, and
-            `other_below` (): the probability below which the likeliest label counts as that.
+            `other_below` (): the probability below which the likeliest label counts as that; `words_share`
+            (): the weight of a bag of words in the mean, whose arrays' names begin with
+            `inference.classify.words.PREFIX`.
         name: names weights and version, for records.
     """
 
@@ -69,6 +72,9 @@ class TextClassifier:
             key.removeprefix(ADAPTER): array for key, array in arrays.items() if key.startswith(ADAPTER)
         }
         self._encoder = AdaptedEncoder.of(adapter, name)
+        self._words_share = float(arrays["words_share"]) if "words_share" in arrays else 0.0
+        bag = {key.removeprefix(PREFIX): array for key, array in arrays.items() if key.startswith(PREFIX)}
+        self._words = WordHead(bag) if self._words_share else None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -81,8 +87,13 @@ class TextClassifier:
 
     def probabilities(self, texts: Sequence[str]) -> Shares:
         """Shape (texts, labels), rows sum to 1."""
-        vectors = self._encoder.encode([folded(text) for text in texts], "query") * np.float32(SCALE)
-        return softmax((vectors @ self._weights + self._bias) / np.float32(self._temperature))
+        plain = [folded(text) for text in texts]
+        vectors = self._encoder.encode(plain, "query") * np.float32(SCALE)
+        tuned = softmax((vectors @ self._weights + self._bias) / np.float32(self._temperature))
+        if self._words is None:
+            return tuned
+        share = self._words_share
+        return mixed([(tuned, 1 - share), (self._words.probabilities(plain), share)])
 
     def classify(self, texts: Sequence[str]) -> list[str]:
         """The likeliest label of each text, or `other` where none is likely enough."""

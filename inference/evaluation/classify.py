@@ -26,9 +26,10 @@ class LabelledText(msgspec.Struct, frozen=True):
     """Siblings that must stay on one side of a split; empty: the text alone."""
 
 
-def read_labelled(path: Path) -> list[LabelledText]:
-    """Read JSONL. Raises ConfigError with the lines that can't be read, or for a file without rows."""
-    rows = read_rows(path, _labelled)
+def read_labelled(path: Path, field: str = "label") -> list[LabelledText]:
+    """Read JSONL, the label from a field of that name. Raises ConfigError with the lines that can't be
+    read, or for a file without rows."""
+    rows = read_rows(path, lambda fields: _labelled(fields | {"label": fields.get(field)}))
     if not rows:
         raise ConfigError([Problem(str(path), 0, "holds no rows")])
     return rows

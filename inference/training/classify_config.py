@@ -41,6 +41,10 @@ class ClassifyConfig(Section):
     """What the classifier is called, and its runs after it."""
     data: Annotated[list[str], Field(min_length=1)]
     """Globs of JSONL files: `text`, `label`, and `family` for siblings that must stay together."""
+    label: str = "label"
+    """The field that holds the label."""
+    words: Share = 0.5
+    """Share of a bag of words and characters in the mean with the tuned encoder; 0 leaves it out."""
     held_out: Share = 0.1
     """Share of the families that temperature, threshold and report come from."""
     test: Path | None = None

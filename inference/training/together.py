@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import TellerError
+from inference.classify.words import mixed
 from inference.evaluation.classify import LabelledText, scores
 from inference.probabilities import softmax
 from inference.training.classify import split
@@ -105,8 +106,7 @@ def _mix(parts: dict[str, Shares], weight: float) -> Shares:
     """Geometric mean: what either finds impossible stays unlikely."""
     if "tuned" not in parts:
         return parts["words"]
-    logs = weight * np.log(parts["tuned"] + 1e-6) + (1 - weight) * np.log(parts["words"] + 1e-6)
-    return softmax(logs.astype(np.float32))
+    return mixed([(parts["tuned"], weight), (parts["words"], 1 - weight)])
 
 
 def _best_weight(parts: dict[str, Any], truth: NDArray[np.int64]) -> float:
