@@ -30,7 +30,18 @@ from bot.limits.load import Load
 from bot.limits.meter import Meter
 from bot.lock import DataLock
 from bot.metrics import Metrics
-from bot.ports import Attention, Clock, ComplaintRouter, Generator, Guard, Ids, Masker, Retriever, RiskRules
+from bot.ports import (
+    Attention,
+    Clock,
+    ComplaintRouter,
+    Generator,
+    Guard,
+    Ids,
+    Masker,
+    Reader,
+    Retriever,
+    RiskRules,
+)
 from bot.rails import build_handler
 from bot.safeguards import Safeguards
 from bot.sender import Sender
@@ -54,6 +65,7 @@ __all__ = [
     "Rooms",
     "make_guard",
     "make_masker",
+    "make_reader",
     "make_remote",
     "make_retriever",
     "make_rules",
@@ -97,6 +109,14 @@ def make_retriever(live: LiveConfig) -> KnowledgeRetriever:
         cache=live.current.data_dir / "cache" / "embeddings",
         dense=live.config.retrieval.dense,
     )
+
+
+def make_reader() -> Reader:
+    """Words alone: embedding questions and clauses would slow the turn (docs/reading.md)."""
+    from inference.reading import SpanReader
+    from inference.retrieval.text import Analyser
+
+    return SpanReader(Analyser())
 
 
 def make_guard() -> Guard:
@@ -294,7 +314,13 @@ class App:
             load = Load(lambda: live.config.limits.load, time.monotonic, self.metrics)
             self.health.load = load
             answering = Answering(
-                retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id, load
+                retriever,
+                rooms.guard or make_guard(),
+                generator,
+                self.metrics,
+                rooms.new_id,
+                load,
+                make_reader(),
             )
             rules = self.health.rules = rules or make_rules(live)
             if unapproved := self.health.unapproved():
