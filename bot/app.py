@@ -38,6 +38,7 @@ from bot.ports import (
     Guard,
     Ids,
     Masker,
+    NoteTaker,
     Reader,
     Retriever,
     RiskRules,
@@ -49,7 +50,7 @@ from bot.store import Store
 from bot.suitability.shelf import Counter, LiveCounter
 from bot.trust.keyring import find_keys
 from bot.turns import Turns
-from bot.types import InboundEvent
+from bot.types import InboundEvent, Language
 
 if TYPE_CHECKING:
     from inference.client import WorkerSupervisor
@@ -65,6 +66,7 @@ __all__ = [
     "Rooms",
     "make_guard",
     "make_masker",
+    "make_notes",
     "make_reader",
     "make_remote",
     "make_retriever",
@@ -117,6 +119,16 @@ def make_reader() -> Reader:
     from inference.retrieval.text import Analyser
 
     return SpanReader(Analyser())
+
+
+def make_notes(retriever: Retriever) -> NoteTaker:
+    from inference.summary import ConversationNotes
+
+    def title(id: str, language: Language) -> str:
+        passage = retriever.passage(id, language)
+        return passage.title if passage is not None else ""
+
+    return ConversationNotes(title)
 
 
 def make_guard() -> Guard:
@@ -336,6 +348,7 @@ class App:
                 rooms.clock,
                 masker=safe.masker,
                 load=load,
+                notes=make_notes(retriever),
             )
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
         self._work(stack, self._watch(retriever, rules, wealth), "watch", None)
