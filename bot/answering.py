@@ -7,9 +7,9 @@ customers get.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import structlog
@@ -18,7 +18,7 @@ from bot.config.models import Answers, Config
 from bot.errors import InferenceUnavailable
 from bot.limits.load import Load
 from bot.metrics import Metrics
-from bot.ports import Generator, Guard, Ids, Retriever, ShowDraft, no_draft
+from bot.ports import Generator, Guard, Ids, Reader, Retriever, ShowDraft, no_draft
 from bot.types import Exchange, GenerateRequest, Language, Passage, SearchResult
 
 __all__ = ["Answer", "Answering", "Source"]
@@ -47,6 +47,8 @@ class Answer:
     """Id of the entry or section that was recognised."""
     guard: str = ""
     """Why a generated reply was thrown away, if one was."""
+    marks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By passage id: start and end of the answer in its text, in code points, where that is clear."""
     notes: dict[str, float] = field(default_factory=dict)
     """Seconds spent, by step."""
 
@@ -62,6 +64,7 @@ class Answering:
         metrics: Metrics,
         new_id: Ids,
         load: Load | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.retriever = retriever
         self._guard = guard
@@ -69,6 +72,7 @@ class Answering:
         self._metrics = metrics
         self._new_id = new_id
         self._load = load
+        self._reader = reader
 
     @property
     def generating(self) -> bool:
@@ -101,6 +105,7 @@ class Answering:
                 answer = await self._write(question, result, language, config, history, show)
             else:
                 answer = self._quote(best, language, result.confidence)
+            answer = replace(answer, marks=self._marks(answer, question, history))
         answer.notes["retrieval"] = searched
         answer.notes["total"] = time.perf_counter() - started
         self._metrics.answers.labels(answer.source, language).inc()
@@ -139,6 +144,25 @@ class Answering:
             return self._load is None or not self._load.sheds("generation")
         # The bank's own words would do: to say them in others is small talk.
         return settings.generate == "always" and (self._load is None or not self._load.sheds("small_talk"))
+
+    def _marks(
+        self, answer: Answer, question: str, history: Sequence[Exchange]
+    ) -> Mapping[str, tuple[int, int]]:
+        """Where in its passages the answer stands. An ornament: what goes wrong here fails no turn."""
+        if self._reader is None:
+            return {}
+        earlier = history[-1].question if history else ""
+        reply = answer.text if answer.source == "generated" else ""
+        try:
+            found = {
+                passage.id: self._reader.mark(question, passage.text, earlier=earlier, reply=reply)
+                for passage in answer.passages
+            }
+        except Exception as error:
+            self._metrics.errors.labels("reading", type(error).__name__).inc()
+            log.warning("answer.not_marked", exc_info=error)
+            return {}
+        return {id: mark for id, mark in found.items() if mark is not None}
 
     # ── the bank's own words ──
 

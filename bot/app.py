@@ -24,6 +24,8 @@ from bot.assembly import (
     current_of,
     make_guard,
     make_masker,
+    make_notes,
+    make_reader,
     make_retriever,
     make_rules,
     make_safeguards,
@@ -158,7 +160,13 @@ class App:
             load = Load(lambda: live.config.limits.load, time.monotonic, self.metrics)
             self.health.load = load
             answering = Answering(
-                retriever, rooms.guard or make_guard(), generator, self.metrics, rooms.new_id, load
+                retriever,
+                rooms.guard or make_guard(),
+                generator,
+                self.metrics,
+                rooms.new_id,
+                load,
+                make_reader(),
             )
             rules = self.health.rules = rules or make_rules(live)
             if unapproved := self.health.unapproved():
@@ -174,6 +182,7 @@ class App:
                 rooms.clock,
                 masker=safe.masker,
                 load=load,
+                notes=make_notes(retriever),
             )
             self._work(stack, turns.run(), "turns", lambda: turns.stop(grace))
         self._work(stack, self._watch(retriever, rules, wealth), "watch", None)

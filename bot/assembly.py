@@ -13,10 +13,20 @@ from typing import TYPE_CHECKING
 from bot.config import LiveConfig
 from bot.limits.meter import Meter
 from bot.metrics import Metrics
-from bot.ports import Attention, Clock, ComplaintRouter, Guard, Masker, Retriever, RiskRules
+from bot.ports import (
+    Attention,
+    Clock,
+    ComplaintRouter,
+    Guard,
+    Masker,
+    NoteTaker,
+    Reader,
+    Retriever,
+    RiskRules,
+)
 from bot.safeguards import Safeguards
 from bot.suitability.shelf import Counter, LiveCounter
-from bot.types import InboundEvent
+from bot.types import InboundEvent, Language
 
 if TYPE_CHECKING:
     from inference.client import WorkerSupervisor
@@ -30,6 +40,8 @@ __all__ = [
     "make_complaints",
     "make_guard",
     "make_masker",
+    "make_notes",
+    "make_reader",
     "make_remote",
     "make_retriever",
     "make_rules",
@@ -52,6 +64,25 @@ def make_retriever(live: LiveConfig) -> KnowledgeRetriever:
         cache=live.current.data_dir / "cache" / "embeddings",
         dense=live.config.retrieval.dense,
     )
+
+
+def make_reader() -> Reader:
+    """Words alone: embedding questions and clauses would slow the turn (docs/reading.md)."""
+    from inference.reading import SpanReader
+    from inference.retrieval.text import Analyser
+
+    return SpanReader(Analyser())
+
+
+def make_notes(retriever: Retriever) -> NoteTaker:
+    """What staff read at the head of a ticket."""
+    from inference.summary import ConversationNotes
+
+    def title(id: str, language: Language) -> str:
+        passage = retriever.passage(id, language)
+        return passage.title if passage is not None else ""
+
+    return ConversationNotes(title)
 
 
 def make_guard() -> Guard:

@@ -22,6 +22,9 @@ __all__ = [
     "Ids",
     "Masked",
     "Masker",
+    "NoteTaker",
+    "Noted",
+    "Reader",
     "Retriever",
     "RiskRules",
     "ShowDraft",
@@ -105,6 +108,65 @@ class Guard(Protocol):
     def safe_prefix(self, partial: str) -> int:
         """How many leading characters of a growing reply can be checked and shown: the tail that
         may still become part of a number, address or word is held back."""
+        ...
+
+
+class Reader(Protocol):
+    """Finds where in a passage the answer stands. Takes about a millisecond, and needs no model."""
+
+    def mark(self, question: str, text: str, *, earlier: str = "", reply: str = "") -> tuple[int, int] | None:
+        """Start and end of the answer in `text`, in code points; None where it isn't clear.
+
+        Args:
+            earlier: the customer's question before, which a follow-up leans on.
+            reply: what the model wrote from `text`; then the words that this stands on are looked for.
+        """
+        ...
+
+
+class Noted(Protocol):
+    """What a person should know of a conversation: pieces of what was said; empty where there is nothing."""
+
+    @property
+    def first(self) -> str:
+        """The customer's first real question."""
+        ...
+
+    @property
+    def last(self) -> str:
+        """The last one, where it is another."""
+        ...
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Sums, rates, dates and periods that the customer named, as written."""
+        ...
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """Titles of the passages that were shown."""
+        ...
+
+    @property
+    def open(self) -> str:
+        """What was asked last and not answered."""
+        ...
+
+    @property
+    def upset(self) -> bool:
+        """Whether strongly negative words are there."""
+        ...
+
+
+class NoteTaker(Protocol):
+    """Takes notes of a conversation for staff. Deterministic; words nothing of its own."""
+
+    def take(self, history: Sequence[Exchange], text: str, language: Language) -> Noted:
+        """Args:
+        history: oldest first, masked.
+        text: what the customer says now, masked.
+        language: the staff's.
+        """
         ...
 
 

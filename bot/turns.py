@@ -22,7 +22,7 @@ from bot.limits.load import Load
 from bot.locales import say
 from bot.metrics import Metrics
 from bot.pool import Pool
-from bot.ports import Clock, Masker
+from bot.ports import Clock, Masker, NoteTaker
 from bot.rails.base import Context, Handler, reply
 from bot.rails.normalise import clean, detect_language
 from bot.rails.privacy import secrets_of
@@ -68,8 +68,10 @@ class Turns:
         *,
         masker: Masker,
         load: Load | None = None,
+        notes: NoteTaker | None = None,
     ) -> None:
         self._load = load
+        self._notes = notes
         self._masker = masker
         self._store = store
         self._bus = bus
@@ -175,6 +177,7 @@ class Turns:
             staff=self._live.current.staff,
             disclaimers=self._live.current.disclaimers,
             now=self._clock(),
+            notes=self._notes,
         )
 
     async def _profile(self, event: InboundEvent) -> Profile:

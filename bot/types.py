@@ -184,6 +184,8 @@ class Citation(Plain, frozen=True):
     title: str
     excerpt: str = ""
     uri: str = ""
+    mark: tuple[int, int] | None = None
+    """Start and end, in code points of `excerpt`, of the words that answer; None where that isn't clear."""
 
 
 class Button(Plain, frozen=True):

@@ -121,6 +121,7 @@ class Counter:
         from bot.assembly import (
             current_of,
             make_guard,
+            make_reader,
             make_retriever,
             make_rules,
             make_safeguards,
@@ -138,7 +139,7 @@ class Counter:
             if model and live.config.inference.enabled:
                 worker = await stack.enter_async_context(own_worker(live, 120))
             metrics = Metrics()
-            answering = Answering(retriever, make_guard(), worker, metrics, new_id)
+            answering = Answering(retriever, make_guard(), worker, metrics, new_id, reader=make_reader())
             safe = make_safeguards(live, metrics, utc_now, make_rules(live), retriever)
             wealth = make_wealth(live)
             yield cls(live, build_handler(answering, safe, current_of(wealth)))

@@ -10,6 +10,7 @@ from bot.config.disclaimers import disclaimers_for
 from bot.feedback.vote import votes_under
 from bot.locales import say
 from bot.rails.base import Context, reply
+from bot.rails.excerpt import excerpt
 from bot.rails.human import escalation
 from bot.rails.normalise import SAY
 from bot.store import AuditEntry, Outcome
@@ -23,8 +24,6 @@ ABOUT = "kb:"
 """Button values that name a passage."""
 _MASKED = re.compile(r"[A-Za-z0-9.]{0,6}\*{2,}[A-Za-z0-9@.]*|\[[^\[\]]*(?:隐去|removed)\]")
 """What masking leaves of a number: nothing to search by."""
-EXCERPT = 240
-"""Characters of a passage that a citation shows."""
 
 
 class AnswerRail:
@@ -111,15 +110,17 @@ def parts_of(answer: Answer, context: Context) -> tuple[OutPart, ...]:
         today=None if context.now is None else context.staff.calendar("retail").local(context.now).date(),
     )
     text = "\n\n".join((answer.text, *due))
-    parts: list[OutPart] = [Text(text), Sources(tuple(cite(passage) for passage in answer.passages))]
+    cited = tuple(cite(passage, answer.marks.get(passage.id)) for passage in answer.passages)
+    parts: list[OutPart] = [Text(text), Sources(cited)]
     if buttons:
         parts.append(Buttons(buttons, say("next_questions", language)))
     return tuple(parts)
 
 
-def cite(passage: Passage) -> Citation:
-    text = " ".join(passage.text.split())
-    return Citation(passage.id, passage.title, text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…")
+def cite(passage: Passage, mark: tuple[int, int] | None = None) -> Citation:
+    """A passage as a source, showing the part around `mark`, in code points of its text."""
+    shown = excerpt(passage.text, mark)
+    return Citation(passage.id, passage.title, shown.text, mark=shown.mark)
 
 
 def audit_of(answer: Answer, knowledge: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ from bot.config.disclaimers import Disclaimers
 from bot.config.models import Config
 from bot.config.staff import Staff
 from bot.limits.admission import ADMITTED, Admission
-from bot.ports import ShowDraft, no_draft
+from bot.ports import NoteTaker, ShowDraft, no_draft
 from bot.store import Outcome, Owner
 from bot.suitability.profile import Profile
 from bot.types import Assessment, Exchange, InboundEvent, Language, MessageKind, OutboundMessage, OutPart
@@ -56,6 +56,8 @@ class Context:
     """What the rules said of the message."""
     profile: Profile | None = None
     """What the bank knows of the customer, where it does."""
+    notes: NoteTaker | None = None
+    """Who sums the conversation up for staff."""
 
 
 Handler = Callable[[InboundEvent, Context], Awaitable[Outcome]]

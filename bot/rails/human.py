@@ -76,4 +76,5 @@ def escalation(
         joins=joins,
         rules=rules,
         number=number,
+        notes=context.notes,
     )

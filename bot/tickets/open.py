@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.config.staff import Staff
+from bot.ports import NoteTaker
 from bot.tickets import deadlines
 from bot.tickets.summary import summarise
 from bot.tickets.ticket import Department, Severity, TicketDraft
@@ -38,6 +39,7 @@ def open_ticket(
     joins: bool = False,
     rules: tuple[str, ...] = (),
     number: int = 0,
+    notes: NoteTaker | None = None,
 ) -> TicketDraft:
     """Decide on a ticket. Nothing happens until `Outcome.tickets` is committed.
 
@@ -49,6 +51,7 @@ def open_ticket(
         complaint: the legal limit for complaints runs too.
         joins: adds to whichever case of the customer is open, instead of opening one in `department`.
         number: tells apart several tickets of one event.
+        notes: heads the summary with what the conversation is about.
     """
     calendar = staff.calendar(department)
     due = deadlines.due(now, severity, department, calendar)
@@ -69,7 +72,7 @@ def open_ticket(
         at=now.timestamp(),
         due=due.timestamp(),
         day=local.date().isoformat(),
-        summary=summarise(history, text, staff.file.language),
+        summary=summarise(history, text, staff.file.language, notes),
         complaint_due=None if limit is None else limit.timestamp(),
         opens=None if opens is None else opens.timestamp(),
         joins=joins,

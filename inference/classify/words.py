@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def characters(text: str) -> list[str]:
 def words(text: str) -> list[str]:
     """Words and pairs of them; a stretch of 汉字 is one."""
     found = _WORD.findall(text)
-    return [*found, *(f"{a} {b}" for a, b in zip(found, found[1:], strict=False))]
+    return [*found, *(f"{a} {b}" for a, b in pairwise(found))]
 
 
 BAGS = {"characters": characters, "words": words}

@@ -171,6 +171,23 @@ async def test_sources_open_and_close(page: Page, served: Served) -> None:
     await expect(excerpt).to_be_hidden()
 
 
+async def test_the_words_that_answer_are_marked_in_their_source(page: Page, served: Served) -> None:
+    conversation = await ask(page, served)
+    text = "🏦 指纹 **每日** 50 万元。见 https://bank.example/a。"
+    start = text.index("50")
+    marked = Citation("limit", "转账限额", text, mark=(start, start + 5))
+    wrong = Citation("other", "其他", "每日一次。", mark=(2, 99))
+    await served.say(message(conversation, "a", "见下。", Sources((marked, wrong))))
+    await page.get_by_text("转账限额", exact=True).click()
+    await page.get_by_text("其他", exact=True).click()
+    await expect(page.locator(".excerpt mark")).to_have_text("50 万元")
+    await expect(page.locator(".excerpt strong")).to_have_text("每日")
+    await expect(page.locator(".excerpt").first.get_by_role("link")).to_have_attribute(
+        "href", "https://bank.example/a"
+    )
+    await expect(page.locator(".excerpt").nth(1)).to_have_text("每日一次。")
+
+
 async def test_a_quick_reply_answers_once_and_stays_marked(page: Page, served: Served) -> None:
     conversation = await ask(page, served)
     choices = Buttons((Button("确认转账", "yes"), Button("取消", "no")), "要继续吗？")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -163,6 +164,52 @@ async def test_the_less_sure_the_search_is_the_less_is_claimed(confidence: float
 
 async def test_nothing_found_is_an_honest_i_dont_know() -> None:
     assert (await ask(counter(Found(confidence=0.99)))).source == "unknown"
+
+
+class Marks:
+    """A reader that marks where a passage has the first figure, and notes what it was asked."""
+
+    def __init__(self, broken: bool = False) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self._broken = broken
+
+    def mark(self, question: str, text: str, *, earlier: str = "", reply: str = "") -> tuple[int, int] | None:
+        self.asked.append((question, earlier, reply))
+        if self._broken:
+            raise ValueError("a broken reader")
+        found = re.search(r"\d+\w", text)
+        return found.span() if found else None
+
+
+def marking(found: Found, reader: Marks, model: FakeModel | None = None) -> Answering:
+    return Answering(found, ReplyGuard(), model, Metrics(), new_id, reader=reader)
+
+
+async def test_a_source_shows_where_the_answer_stands() -> None:
+    reader = Marks()
+    history = (Exchange("信用卡的事", "请说。"),)
+    handler = build_handler_of(marking(Found(LOST), reader))
+    outcome = await handler(event("补卡多少钱"), Context(CONFIG, history=history))
+    sources = outcome.messages[0].parts[1]
+    assert isinstance(sources, Sources)
+    [citation] = sources.citations
+    assert citation.mark is not None
+    assert citation.excerpt[slice(*citation.mark)] == "15元"
+    assert reader.asked == [("补卡多少钱", "信用卡的事", "")]
+
+
+async def test_of_what_the_model_wrote_the_source_shows_what_it_stands_on() -> None:
+    reader = Marks()
+    said = "提前还款须提前15天预约。"
+    answer = await ask(marking(Found(GUIDE), reader, FakeModel([said])), "怎么提前还款")
+    assert answer.source == "generated"
+    assert reader.asked == [("怎么提前还款", "", said)]
+    assert answer.marks[GUIDE.id] == (GUIDE.text.index("15天"), GUIDE.text.index("15天") + 3)
+
+
+async def test_a_reader_that_breaks_costs_the_mark_and_not_the_answer() -> None:
+    answer = await ask(marking(Found(LOST), Marks(broken=True)))
+    assert (answer.text, answer.marks) == (LOST.text, {})
 
 
 def build_handler_of(answering: Answering) -> Handler:

@@ -73,6 +73,23 @@ async def test_a_question_is_answered_with_its_source_in_the_askers_language(pat
         assert [c.id for c in sources.citations] == ["cards.lost"]
 
 
+async def test_the_words_that_answer_are_marked_and_staff_read_what_it_was_about(path: Path) -> None:
+    async with counter(path) as opened:
+        await opened.platform.say("转了8000元多久能到账")
+        reply = await opened.platform.reply()
+        await opened.platform.say("转人工")
+        await opened.platform.reply()
+        [ticket] = await opened.app.store.tickets()
+        found = await opened.app.store.ticket(ticket.number)
+    [sources] = [part for part in reply.parts if isinstance(part, Sources)]
+    [citation] = sources.citations
+    assert citation.mark is not None
+    assert citation.excerpt[slice(*citation.mark)]
+    assert found is not None
+    assert found[0].summary.startswith("客户先问：转了8000元多久能到账\n提到的数字和日期：8000元\n")
+    assert f"《{citation.title}》" in found[0].summary
+
+
 async def test_off_topic_gets_an_honest_i_dont_know_with_choices(tmp_path: Path) -> None:
     suggestions = [{"zh": "怎么开户？", "en": "How do I open an account?"}]
     path = write_config(tmp_path, server={"port": 0}, bank={"suggestions": suggestions})

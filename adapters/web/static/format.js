@@ -68,7 +68,8 @@ function formatBlock(root, lines) {
   }
 }
 
-function formatInline(parent, text) {
+// Appends text, its bold words and links made nodes, and returns the parent.
+export function formatInline(parent, text) {
   let done = 0;
   for (const match of text.matchAll(INLINE)) {
     const [whole, bold, link] = match;
@@ -84,6 +85,7 @@ function formatInline(parent, text) {
     parent.append(url ? anchor(url, ...breakable(shown)) : shown, tail);
   }
   parent.append(text.slice(done));
+  return parent;
 }
 
 // An address with places to break at; without them the full stop after it may begin a line.

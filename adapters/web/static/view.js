@@ -1,7 +1,7 @@
 // The conversation as it is seen: lines, the growing draft, the typing dots, days, and where it is
 // scrolled to.
 
-import { anchor, el, formatText, icon, safeUrl } from "./format.js";
+import { anchor, el, formatInline, formatText, icon, safeUrl } from "./format.js";
 import { langOf, local, localise, size } from "./strings.js";
 
 const DRAFT_SECONDS = 45; // a draft that stops growing was given up
@@ -66,6 +66,15 @@ function card(part, line, press) {
   );
 }
 
+// What is quoted of a source, the words that answer marked. Places count code points, JavaScript UTF-16.
+function excerpt(text, mark) {
+  const points = [...text];
+  const [start, end] = mark ?? [0, 0];
+  if (!(start >= 0 && start < end && end <= points.length)) return formatText(text);
+  const piece = (from, to) => formatInline(document.createDocumentFragment(), points.slice(from, to).join(""));
+  return el("p", { dir: "auto" }, piece(0, start), el("mark", {}, piece(start, end)), piece(end));
+}
+
 function sources(part) {
   const made = part.citations.map((citation) => {
     const url = safeUrl(citation.uri ?? "");
@@ -73,7 +82,7 @@ function sources(part) {
       "details", {},
       el("summary", {}, icon("source"), el("span", { dir: "auto" }, citation.title), icon("down")),
       el("div.excerpt", {},
-        citation.excerpt ? formatText(citation.excerpt) : null,
+        citation.excerpt ? excerpt(citation.excerpt, citation.mark) : null,
         url ? anchor(url, el("span", { "data-t": "sources.open" }), icon("link")) : null),
     ));
   });
