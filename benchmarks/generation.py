@@ -21,7 +21,7 @@ import torch
 
 from bot.types import Exchange, GenerateRequest, Language, Passage
 from inference.client import WorkerSupervisor
-from inference.generator import model, prompt
+from inference.generator import identity, model, prompt
 from inference.generator.options import EngineOptions, Steering, WorkerOptions
 
 _IDLE_RUNS = 20
@@ -82,7 +82,7 @@ def requests(count: int, max_tokens: int) -> list[GenerateRequest]:
 
 def sequential(cache: Path, count: int, max_tokens: int) -> dict[str, float]:
     """Tokens per second of `model.generate`, in this process."""
-    loaded = model.load(model.BASE, cache=cache)
+    loaded = model.load(identity.BASE, cache=cache)
     made = 0
     started = time.perf_counter()
     for request in requests(count, max_tokens):

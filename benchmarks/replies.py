@@ -18,7 +18,8 @@ from typing import Any
 from bot.types import GenerateRequest, Language
 from inference.evaluation.dialogues import evaluate_dialogues
 from inference.evaluation.retrieval import retriever_over, split_items
-from inference.generator.model import BASE, LanguageModel, load
+from inference.generator.identity import BASE
+from inference.generator.model import LanguageModel, load
 from inference.generator.offline import write_replies
 from inference.generator.options import TUNED, EngineOptions, Steering
 from inference.guard import ReplyGuard

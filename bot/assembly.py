@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bot.config import LiveConfig
 from bot.limits.meter import Meter
 from bot.metrics import Metrics
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from inference.retrieval.retriever import KnowledgeRetriever
     from inference.rules.live import LiveRules
 
+log = structlog.get_logger(__name__)
+
 __all__ = [
     "current_of",
     "make_attention",
@@ -50,9 +54,6 @@ __all__ = [
     "make_worker",
     "own_worker",
 ]
-
-PACKAGED = "gemma3-270m"
-"""The base model that comes as a package."""
 
 
 def make_retriever(live: LiveConfig) -> KnowledgeRetriever:
@@ -158,7 +159,7 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
     settings = live.config.inference
     return WorkerSupervisor(
         WorkerOptions(
-            model=PACKAGED if settings.model == "packaged" else settings.model,
+            model=_model(live),
             adapter=_adapter(live),
             cache=str(live.current.data_dir / "cache" / "models"),
             dtype="bfloat16" if settings.dtype == "auto" else settings.dtype,
@@ -168,15 +169,27 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
     )
 
 
+def _model(live: LiveConfig) -> str:
+    from inference.generator.identity import BASE
+
+    given = live.config.inference.model
+    folder = live.current.resolve(Path(given))
+    return BASE if given == "packaged" else str(folder) if folder.is_dir() else given
+
+
 def _adapter(live: LiveConfig) -> str:
     """What the worker is to merge into its model."""
-    settings = live.config.inference
-    if settings.adapter != "auto":
-        return "" if settings.adapter == "none" else str(live.current.resolve(Path(settings.adapter)))
+    from inference.generator.identity import BASE, SHIPPED, base_of, identity
+
+    given, model = live.config.inference.adapter, _model(live)
+    if given != "auto":
+        return "" if given == "none" else str(live.current.resolve(Path(given)))
     promoted = live.current.data_dir / "models" / "generator" / "adapter"
     if promoted.is_dir():
-        return str(promoted)
-    return "shipped" if settings.model == "packaged" else ""
+        if base_of(promoted) == identity(model):
+            return str(promoted)
+        log.warning("generator.adapter_of_another_base", adapter=str(promoted), model=model)
+    return "shipped" if model == BASE and SHIPPED.is_dir() else ""
 
 
 def make_remote(live: LiveConfig) -> RemoteGenerator:

@@ -199,7 +199,7 @@ def _measure(name: str, test: Path, config: Path) -> None:
 
     with ends_cleanly():
         live = open_config(config)
-        rows = read_labelled(test, name) if _has(test, name) else read_labelled(test)
+        rows = read_labelled(test, name if _has(test, name) else "label")
         report = measure(load_classifier(name, live.current.data_dir / "models"), rows)
     say_line(json.dumps(report, ensure_ascii=False))
 
@@ -208,8 +208,9 @@ def _has(test: Path, name: str) -> bool:
     """Whether a file of several labels a row has the one that is asked for."""
     try:
         with test.open(encoding="utf-8-sig") as lines:
-            return f'"{name}"' in next(lines, "")
-    except (OSError, UnicodeDecodeError):
+            first = next((line for line in lines if line.strip()), "{}")
+        return name in json.loads(first)
+    except (OSError, ValueError, TypeError):
         return False
 
 

@@ -129,6 +129,8 @@ def _causal(run: Callable[[Path, datetime, str], CausalRun], what: str, config: 
             done = run(cache, datetime.now(UTC), f"teller train {what}")
     except KeyboardInterrupt:
         raise fail("stopped; the same command goes on from the last checkpoint", 130) from None
+    if not done.leader:
+        return
     say_line(f"the run is {done.folder}; its card is {done.folder / 'card.md'}")
     say_line(json.dumps({k: v for k, v in done.metrics.items() if k != "log"}, ensure_ascii=False))
 

@@ -55,8 +55,8 @@ class TextClassifier:
         arrays: `labels` (n,), `weights` (dimension, n), `bias` (n,), `temperature` (), and the encoder's
             adapter under names that begin with `ADAPTER`; `other` (): the label of what is none of them, and
             `other_below` (): the probability below which the likeliest label counts as that; `words_share`
-            (): the weight of a bag of words in the mean, whose arrays' names begin with
-            `inference.classify.words.PREFIX`.
+            (): the weight of a bag of words in the mean, (and `mixed_temperature` () of that mean), whose
+            arrays' names begin with `inference.classify.words.PREFIX`.
         name: names weights and version, for records.
     """
 
@@ -74,6 +74,7 @@ class TextClassifier:
         self._encoder = AdaptedEncoder.of(adapter, name)
         self._words_share = float(arrays["words_share"]) if "words_share" in arrays else 0.0
         bag = {key.removeprefix(PREFIX): array for key, array in arrays.items() if key.startswith(PREFIX)}
+        self._mixed_temperature = float(arrays.get("mixed_temperature", np.float32(1)))
         self._words = WordHead(bag) if self._words_share else None
 
     @classmethod
@@ -93,7 +94,8 @@ class TextClassifier:
         if self._words is None:
             return tuned
         share = self._words_share
-        return mixed([(tuned, 1 - share), (self._words.probabilities(plain), share)])
+        mean = mixed([(tuned, 1 - share), (self._words.probabilities(plain), share)])
+        return softmax(np.log(mean + 1e-9) / np.float32(self._mixed_temperature))
 
     def classify(self, texts: Sequence[str]) -> list[str]:
         """The likeliest label of each text, or `other` where none is likely enough."""

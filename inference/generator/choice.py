@@ -20,8 +20,6 @@ _SHORTEST_SENTENCE = 6
 """Tokens."""
 _INSIDE_FIGURES = frozenset(",:/~–-")
 _CONTEXTS = (1, 2)
-_ECHO = 5
-"""Tokens of the question that a reply may not repeat in a row."""
 
 
 @dataclass(slots=True)
@@ -47,7 +45,7 @@ class Writing:
     favoured: torch.Tensor = field(init=False)
     following: dict[tuple[int, ...], set[int]] = field(init=False)
     """What the best passage has after one token and after two, and hasn't been copied yet."""
-    echoes: set[tuple[int, ...]] = field(init=False)
+    _echoes: frozenset[tuple[int, ...]] | None = None
 
     def __post_init__(self) -> None:
         self.favoured = torch.tensor(sorted({row for row in self.best if row >= 0}), dtype=torch.long)
@@ -56,12 +54,17 @@ class Writing:
             for size in _CONTEXTS:
                 if row >= 0 and at >= size:
                     self.following[tuple(self.best[at - size : at])].add(row)
-        self.echoes = _runs(self.question) - _runs(self.best)
 
     @property
     def inside_figure(self) -> bool:
         """Whether ending here would leave a figure that no passage has."""
         return not self.figures.may_end(self.begun)
+
+    def echoes(self, size: int) -> frozenset[tuple[int, ...]]:
+        """Runs of so many tokens that only the question has."""
+        if self._echoes is None:
+            self._echoes = _runs(self.question, size) - _runs(self.best, size)
+        return self._echoes
 
     def add(self, row: int, text: str) -> None:
         for size in _CONTEXTS:
@@ -77,8 +80,8 @@ class Writing:
         self.begun = self.figures.advance(self.begun, text) or ""
 
 
-def _runs(rows: Sequence[int]) -> set[tuple[int, ...]]:
-    return {tuple(rows[at : at + _ECHO]) for at in range(len(rows) - _ECHO + 1)}
+def _runs(rows: Sequence[int], size: int) -> frozenset[tuple[int, ...]]:
+    return frozenset(tuple(rows[at : at + size]) for at in range(len(rows) - size + 1))
 
 
 class Chooser:
@@ -132,11 +135,17 @@ class Chooser:
             used = torch.tensor(sorted(set(writing.rows)))
             values = scores[used]
             scores[used] = torch.where(values > 0, values / penalty, values * penalty)
-        tail = tuple(writing.rows[1 - _ECHO :])
-        banned = self._repeating(writing.rows) + [echo[-1] for echo in writing.echoes if echo[:-1] == tail]
+        banned = self._repeating(writing.rows) + self._echoing(writing)
         if banned and not writing.begun:  # a figure may well be said twice, and must be finished
             scores[banned] = _NEVER
         self._keep_figures(scores, writing)
+
+    def _echoing(self, writing: Writing) -> list[int]:
+        size = self._steering.echo
+        if not size:
+            return []
+        tail = tuple(writing.rows[1 - size :])
+        return [echo[-1] for echo in writing.echoes(size) if echo[:-1] == tail]
 
     def _repeating(self, rows: list[int]) -> list[int]:
         size = self._steering.no_repeat

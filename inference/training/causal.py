@@ -1,16 +1,16 @@
 """Trains a causal language model on examples: transformers' Trainer, with a loss on what is learnt alone.
 
 The Trainer brings AdamW, schedule, accumulation, checkpoints that a run goes on from, early stopping,
-progress, TensorBoard, one GPU, and several (`accelerate launch -m inference.training sft CONFIG`).
+progress, TensorBoard, one GPU, and several (`accelerate launch -m bot train sft CONFIG`).
 """
 
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Callable
+import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,21 +20,26 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 from bot.errors import TellerError
 from inference.training.generator_config import Pace
 from inference.training.loss import LearntLoss, headless
+from inference.training.ranks import Ranks
 from inference.training.sequences import collate
 
 __all__ = ["autocast", "mean_loss", "newest_checkpoint", "steps_of", "train"]
 
 
-def steps_of(examples: int, pace: Pace) -> int:
-    """Optimiser steps of a whole run on one device."""
-    return max(1, math.ceil(math.ceil(examples / pace.batch / pace.accumulate) * pace.epochs))
+def steps_of(examples: int, pace: Pace, processes: int = 1) -> int:
+    """Optimiser steps of a whole run."""
+    batches = math.ceil(examples / pace.batch / processes)
+    return max(1, math.ceil(math.ceil(batches / pace.accumulate) * pace.epochs))
 
 
 def train(
-    network: Any, loss: LearntLoss, learnt: Any, held_out: Any, pace: Pace, work: Path
+    network: Any, loss: LearntLoss, learnt: Any, held_out: Any, pace: Pace, work: Path, ranks: Ranks
 ) -> list[dict[str, Any]]:
     """Train `network` in place; goes on from the newest whole checkpoint under `work`. Ends with the
     weights that were best on `held_out`.
+
+    AdaLoRA does neither: its adapters change their shapes while it learns, and PEFT can't read those of an
+    earlier step back.
 
     Returns:
         What was logged: `loss`, `eval_loss`, `step` …
@@ -42,8 +47,10 @@ def train(
     Raises:
         TellerError: the folder is full or can't be written to; what was kept stays.
     """
-    steps = steps_of(len(learnt), pace)
-    every = max(1, steps // pace.checks)
+    steps = steps_of(len(learnt), pace, ranks.count)
+    every = math.ceil(steps / pace.checks)
+    allocates = _allocates(network)
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(work / "tensorboard"))
     arguments = TrainingArguments(
         output_dir=str(work),
         num_train_epochs=pace.epochs,
@@ -60,10 +67,11 @@ def train(
         seed=pace.seed,
         eval_strategy="steps",
         eval_steps=every,
-        save_strategy="steps",
+        save_strategy="no" if allocates else "steps",
         save_steps=every,
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=not allocates,
+        restore_callback_states_from_checkpoint=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         prediction_loss_only=True,
@@ -72,7 +80,9 @@ def train(
         remove_unused_columns=False,
         label_names=["labels"],
         dataloader_pin_memory=False,
+        ddp_find_unused_parameters=False,
     )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are for several processes
     callbacks: list[TrainerCallback] = [_Epochs(learnt)]
     if pace.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=pace.patience))
@@ -82,7 +92,8 @@ def train(
     ) -> torch.Tensor:
         total, learnt = loss(output.logits, labels)
         # Over all batches of a step each token weighs the same.
-        return total / (learnt if num_items_in_batch is None else num_items_in_batch)
+        mean = total / (learnt if num_items_in_batch is None else num_items_in_batch)
+        return mean + _orthogonality(network) if allocates and network.training else mean
 
     trainer = Trainer(
         model=network,
@@ -97,11 +108,12 @@ def train(
     try:
         with headless(_base_of(network)):
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise
         raise TellerError(
-            f"{work} can't be written to ({error}): make room; the last checkpoint stays, and the same "
-            "command goes "
-            "on from it"
+            f"{work} can't be written to ({error}): make room; what was kept stays, and the same command "
+            "goes on from it"
         ) from error
     return list(trainer.state.log_history)
 
@@ -131,7 +143,7 @@ def autocast(pace: Pace) -> bool:
 
 
 def newest_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint under `work` that is whole; damaged newer ones are removed."""
+    """The newest checkpoint under `work` that is whole; damaged newer ones are passed over."""
     if not work.is_dir():
         return None
     found = sorted(
@@ -140,7 +152,6 @@ def newest_checkpoint(work: Path) -> Path | None:
     for checkpoint in found:
         if _is_whole(checkpoint):
             return checkpoint
-        shutil.rmtree(checkpoint, ignore_errors=True)
     return None
 
 
@@ -153,7 +164,7 @@ def _is_whole(checkpoint: Path) -> bool:
             with safe_open(file, "pt") as tensors:
                 tensors.keys()
         torch.load(checkpoint / "optimizer.pt", weights_only=True, map_location="cpu")
-    except Exception:
+    except (SafetensorError, EOFError, RuntimeError, BadZipFile, FileNotFoundError):
         return False
     return True
 
@@ -171,11 +182,27 @@ class _Epochs(TrainerCallback):  # type: ignore[misc]
     def on_optimizer_step(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
-        allocate: Callable[[int], None] | None = getattr(
-            getattr(model, "base_model", None), "update_and_allocate", None
-        )
-        if allocate is not None:
-            allocate(state.global_step + 1)
+        if _allocates(model):
+            model.base_model.update_and_allocate(state.global_step + 1)
+
+
+def _allocates(network: Any) -> bool:
+    """Whether it is AdaLoRA, which spreads its ranks over the layers while it learns."""
+    return hasattr(getattr(network, "base_model", None), "update_and_allocate")
+
+
+def _orthogonality(network: Any) -> torch.Tensor:
+    """AdaLoRA's regularisation (arXiv:2303.10512, equation 5), which PEFT adds only to a loss of the
+    model's own."""
+    parts = [
+        (p @ p.T if "lora_A" in name else p.T @ p)
+        for name, p in network.named_parameters()
+        if "lora_A" in name or "lora_B" in name
+    ]
+    apart = [torch.linalg.norm(part - torch.eye(len(part), device=part.device)) for part in parts]
+    weight = next(iter(network.peft_config.values())).orth_reg_weight
+    found: torch.Tensor = weight * torch.stack(apart).mean()
+    return found
 
 
 def _base_of(network: Any) -> Any:

@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,11 +24,13 @@ import filelock
 import torch
 
 from bot.errors import InferenceUnavailable, TellerError
-from inference.generator.model import BASE, BASE_SHA256, TUNED_FILE, LanguageModel, load
+from inference.generator.identity import BASE, BASE_SHA256, TUNED_FILE, identity
+from inference.generator.model import LanguageModel, load
 from inference.training import causal
 from inference.training.generator_config import CausalConfig
 from inference.training.loss import LearntLoss
 from inference.training.methods import open_full, with_adapter
+from inference.training.ranks import Ranks
 from inference.training.runs import sha256
 
 __all__ = ["CausalRun", "Examples", "trained"]
@@ -46,6 +49,8 @@ class Examples:
 class CausalRun:
     folder: Path
     metrics: dict[str, Any]
+    leader: bool
+    """Whether this process is the one to speak of it."""
 
 
 def trained(
@@ -58,41 +63,58 @@ def trained(
     *,
     kind: str,
     fresh: bool,
-    told_of_model: dict[str, str] | None = None,
+    tuned: bool,
 ) -> CausalRun:
     """Train and write the run's folder.
 
     Args:
-        told_of_model: written beside the weights, for whoever loads them (`TUNED_FILE`).
+        tuned: whether what is left reads the counter's records (`TUNED_FILE` is written beside the weights).
 
     Raises:
         TellerError: a base that can't be loaded or doesn't fit, another run of this name under way, an
-        unfinished
-            one with another configuration, a folder that can't be written to.
+            unfinished one with another configuration, a folder that can't be written to.
     """
     out = config.resolved(config.out)
-    work = out / f".unfinished-{config.name}-{kind}"
-    told = json.loads(config.model_dump_json()) | {"kind": kind, "data_sha256": _digest(config.files())}
+    work, final = out / f".unfinished-{config.name}-{kind}", out / f"{config.name}-{now:%Y%m%d-%H%M%S}"
+    base = _base(config)
+    told = json.loads(config.model_dump_json()) | {
+        "base": base,
+        "kind": kind,
+        "data_sha256": _digest(config.files()),
+    }
+    ranks = Ranks.here()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(f"{work}.lock", timeout=0):
-            _begin(work, told, fresh)
+        lock = filelock.FileLock(f"{work}.lock", timeout=0)
+        with lock if ranks.leader else nullcontext():
+            if final.exists():
+                raise TellerError(f"{final} is there already; wait a second and try again")
+            if ranks.leader:
+                _begin(work, told, fresh)
+            ranks.wait()
             started = time.monotonic()
-            metrics = counts | _train(
-                config, examples, work, cache, whole_model=kind == "pretrain" or config.method == "full"
-            )
-            if told_of_model is not None:
-                beside = work / ("model" if config.method == "full" else "adapter") / TUNED_FILE
-                beside.write_text(json.dumps(told_of_model) + "\n", "utf-8")
-            metrics["seconds"] = round(time.monotonic() - started, 1)
-            final = _finish(
-                config, work, out / f"{config.name}-{now:%Y%m%d-%H%M%S}", metrics, now, command, kind
-            )
+            whole_model = kind == "pretrain" or config.method == "full"
+            metrics = counts | _train(config, base, examples, work, cache, ranks, whole_model=whole_model)
+            if ranks.leader:
+                beside = work / ("model" if whole_model else "adapter")
+                if tuned:
+                    mark = {"prompt": "tuned", "base": identity(base)}
+                    (beside / TUNED_FILE).write_text(json.dumps(mark) + "\n", "utf-8")
+                metrics["seconds"] = round(time.monotonic() - started, 1)
+                _finish(config, work, final, metrics, now, command, kind)
+            ranks.wait()
     except filelock.Timeout:
         raise TellerError(f"another run of {config.name} is writing to {work}") from None
     except OSError as error:
         raise TellerError(f"{out} can't be written to ({error}): make room and try again") from error
-    return CausalRun(final, metrics)
+    return CausalRun(final, metrics, ranks.leader)
+
+
+def _base(config: CausalConfig) -> str:
+    """What the run stands on, as `load` takes it: of the folder of an earlier run its model."""
+    base = config.base_path()
+    whole = Path(base) / "model"
+    return str(whole) if whole.is_dir() else base
 
 
 def _digest(files: Sequence[Path]) -> str:
@@ -103,44 +125,52 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 def _begin(work: Path, told: dict[str, Any], fresh: bool) -> None:
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
+    """An empty folder with the configuration, or that of a run of the same one to go on with."""
     known = work / "config.json"
-    if causal.newest_checkpoint(work) is None:
-        shutil.rmtree(work, ignore_errors=True)
-    elif not known.is_file() or json.loads(known.read_text("utf-8")) != told:
-        raise TellerError(
-            f"{work} is of a run with another configuration or other data: finish it with those, or begin "
-            "anew with "
-            "--fresh (its checkpoints are removed then)"
-        )
-    work.mkdir(parents=True, exist_ok=True)
+    if work.is_dir() and not fresh and any(work.glob("checkpoint-*")):
+        if _read(known) != told:
+            raise TellerError(
+                f"{work} is of a run with another configuration or other data: finish it with those, or "
+                "begin "
+                "anew with --fresh (its checkpoints are removed then)"
+            )
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     known.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _train(
     config: CausalConfig,
+    base: str,
     examples: Callable[[LanguageModel], Examples],
     work: Path,
     cache: Path,
+    ranks: Ranks,
     *,
     whole_model: bool,
 ) -> dict[str, Any]:
     pace = config.pace
     torch.manual_seed(pace.seed)
-    base = config.base_path()
-    whole = Path(base) / "model"  # of an earlier run
     try:
-        model = load(str(whole) if whole.is_dir() else base, cache=cache, dtype="float32")
+        model = load(base, cache=cache, dtype="float32")
     except InferenceUnavailable as error:
         raise TellerError(
             f"the base {config.base!r} can't be loaded ({error}): name the packaged one ({BASE}), a "
             "folder with "
-            "config.json and safetensors, a run of `teller train pretrain`, or a Hugging Face id that can "
-            "be reached"
+            "config.json and safetensors, a run of `teller train pretrain`, or a Hugging Face id in reach"
         ) from error
     data = examples(model)
     loss = LearntLoss(model.network, data.ids)
+    if torch.cuda.is_available():
+        model.network.to("cuda")
     before = causal.mean_loss(model.network, loss, data.held_out, pace)
     if config.method == "full":
         network = open_full(
@@ -156,12 +186,15 @@ def _train(
             targets=list(config.adapter.targets),
             frozen_layers=config.frozen_layers,
             prefix_tokens=config.adapter.prefix_tokens,
-            steps=causal.steps_of(len(data.learnt), pace),
+            steps=causal.steps_of(len(data.learnt), pace, ranks.count),
         )
     parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    log = causal.train(network, loss, data.learnt, data.held_out, pace, work)
+    log = causal.train(network, loss, data.learnt, data.held_out, pace, work, ranks)
+    if not whole_model:
+        _round(network)  # what is measured is what is kept
     after = causal.mean_loss(network, loss, data.held_out, pace)
-    _save(network, model, work, whole=whole_model)
+    if ranks.leader:
+        _save(network, model, work, config, whole=whole_model)
     return {
         "trained_parameters": parameters,
         "held_out_loss": {"before": round(before, 4), "after": round(after, 4)},
@@ -174,17 +207,23 @@ def _train(
     }
 
 
-def _save(network: Any, model: LanguageModel, work: Path, *, whole: bool) -> None:
+def _round(network: Any) -> None:
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def _save(network: Any, model: LanguageModel, work: Path, config: CausalConfig, *, whole: bool) -> None:
     """An adapter by itself, or a model that others can stand on."""
     if whole:
         merged = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
         merged.to(torch.bfloat16).save_pretrained(work / "model")
         model.tokenizer.save(str(work / "model" / "tokenizer.json"))
         return
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.bfloat16)
+    for known in network.peft_config.values():
+        known.base_model_name_or_path = config.base
     network.save_pretrained(work / "adapter")
+    (work / "adapter" / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
 
 
 def _finish(
@@ -195,18 +234,16 @@ def _finish(
     now: datetime,
     command: str,
     kind: str,
-) -> Path:
-    if final.exists():
-        raise TellerError(f"{final} is there already; wait a second and try again")
-    for left in work.glob("checkpoint-*"):
-        shutil.rmtree(left)
-    weights = sorted(file for file in work.rglob("*.safetensors"))
+) -> None:
+    weights = sorted(file for place in ("adapter", "model") for file in (work / place).glob("*.safetensors"))
     metrics["sha256"] = {str(file.relative_to(work)): sha256(file) for file in weights}
     metrics["base"] = {"name": config.base} | ({"sha256": BASE_SHA256} if config.base == BASE else {})
     (work / "metrics.json").write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", "utf-8")
     (work / "card.md").write_text(_card(config, metrics, now, command, kind), "utf-8")
     os.replace(work, final)
-    return final
+    # Last: until here a crash costs nothing but the last steps.
+    for left in final.glob("checkpoint-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _card(config: CausalConfig, metrics: dict[str, Any], now: datetime, command: str, kind: str) -> str:

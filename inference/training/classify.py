@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[np.generic]]
 FEWEST = 2
 """Rows that every label needs."""
+MANY = 1000
+"""Rows from which the bag of words leaves out what occurs in one text only."""
 KEPT_KNOWN = 0.98
 """Share of held-out texts of known labels that the threshold for `other` must not touch."""
 
@@ -86,6 +88,7 @@ def train_classifier(
         raise TellerError(f"too few rows (at least {FEWEST} are needed) for: {', '.join(scarce[:10])}")
     if other and other not in labels:
         raise TellerError(f"no row has the label {other!r} that stands for all other texts")
+    bag = _bag(train, labels) if words else None  # first: it takes seconds, and may find nothing
     tuned = tune(train, labels, settings)
     known = [row for row in held_out if row.label in counts]
     logits = tuned.logits([row.text for row in known])
@@ -93,10 +96,11 @@ def train_classifier(
     temperature = best_temperature(logits, truth.tolist())
     shares = softmax(logits / np.float32(temperature))
     arrays = tuned.arrays(temperature)
-    if words:
-        bag = _bag(train, labels)
-        shares = mixed([(shares, 1 - words), (bag.probabilities([row.text for row in known]), words)])
-        arrays |= _named(bag) | {"words_share": np.array(words)}
+    if bag is not None:
+        mean = mixed([(shares, 1 - words), (bag.probabilities([row.text for row in known]), words)])
+        sharper = best_temperature(np.log(mean + 1e-9), truth.tolist())
+        shares = softmax(np.log(mean + 1e-9) / np.float32(sharper))
+        arrays |= _named(bag) | {"words_share": np.array(words), "mixed_temperature": np.array(sharper)}
     given = shares.argmax(axis=1)
     report: dict[str, Any] = {"labels": len(labels), "train": len(train), "held_out": len(known)}
     if other:
@@ -121,7 +125,7 @@ def train_classifier(
 
 def _bag(rows: Sequence[LabelledText], labels: Sequence[str]) -> WordModel:
     texts, y = [row.text for row in rows], [labels.index(row.label) for row in rows]
-    return WordModel.fit(texts, y, len(labels), fewest=FEWEST)
+    return WordModel.fit(texts, y, len(labels), fewest=FEWEST if len(rows) >= MANY else 1)
 
 
 def _named(bag: WordModel) -> Arrays:

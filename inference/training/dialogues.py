@@ -56,7 +56,7 @@ class Dialogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Text
     lang: Language
     family: Text
-    passages: Annotated[tuple[Quoted, ...], msgspec.Meta(min_length=1, max_length=3)]
+    passages: Annotated[tuple[Quoted, ...], msgspec.Meta(min_length=1, max_length=2)]
     turns: Annotated[tuple[Turn, ...], msgspec.Meta(min_length=1, max_length=8)]
 
     def passage(self, at: int) -> Passage:
@@ -72,11 +72,13 @@ def read_dialogues(path: Path) -> list[Dialogue]:
     """The dialogues of a JSONL file.
 
     Raises:
-        ConfigError: the file can't be read, or a line isn't a dialogue; names the lines.
+        ConfigError: the file can't be read, a line isn't a dialogue (names the lines), or ids repeat.
     """
     found = read_rows(path, _dialogue)
     if not found:
         raise ConfigError([Problem(str(path), 0, "has no dialogues")])
+    if doubled := [id for id, count in Counter(dialogue.id for dialogue in found).items() if count > 1]:
+        raise ConfigError([Problem(str(path), 0, f"dialogues have the same id: {', '.join(doubled[:10])}")])
     return found
 
 

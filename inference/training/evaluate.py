@@ -44,7 +44,15 @@ def _classifier(run: Path, data: Path) -> dict[str, Any]:
         classifier = TextClassifier.load(run / runs.WEIGHTS)
     except (OSError, ValueError) as error:
         raise TellerError(f"{run / runs.WEIGHTS} can't be read: {error}; train again") from None
-    return measure(classifier, read_labelled(data))
+    return measure(classifier, read_labelled(data, _label(run)))
+
+
+def _label(run: Path) -> str:
+    """The field of the labels that the run was trained on."""
+    try:
+        return str(json.loads((run / "config.json").read_text("utf-8")).get("label", "label"))
+    except (OSError, ValueError) as error:
+        raise TellerError(f"{run} isn't the folder of a finished run: {error}") from None
 
 
 def _generator(run: Path, data: Path, cache: Path) -> dict[str, Any]:

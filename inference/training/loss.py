@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from bot.errors import TellerError
 from inference.training.sequences import IGNORED
 
 __all__ = ["LearntLoss", "headless"]
@@ -43,6 +44,10 @@ class LearntLoss:
         following = labels[:, 1:]
         learnt = following != IGNORED
         targets = self._row_of.to(labels.device)[following[learnt]]
+        if (targets < 0).any():
+            raise TellerError(
+                "a reply has a token that isn't among those to be learnt: set `trim_vocabulary: false`"
+            )
         weight, bias = self._weights(hidden)
         logits = functional.linear(hidden[:, :-1][learnt].to(weight.dtype), weight, bias).float()
         if self._softcap is not None:

@@ -78,4 +78,4 @@ def run(
 
         return Examples(blocks(learnt), blocks(held), None)
 
-    return trained(config, examples, counts, cache, now, command, kind="pretrain", fresh=fresh)
+    return trained(config, examples, counts, cache, now, command, kind="pretrain", fresh=fresh, tuned=False)

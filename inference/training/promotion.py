@@ -24,6 +24,8 @@ class _Run:
     name: str
     base: str
     """Of a generator."""
+    label: str
+    """Of a classifier: the field of its labels."""
     generator: bool
 
 
@@ -63,6 +65,7 @@ def _read(run: Path) -> _Run:
         metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
         config = json.loads((run / "config.json").read_text(encoding="utf-8"))
         name, base = str(config["name"]), str(config.get("base", ""))
+        label = str(config.get("label", "label"))
         found = runs.sha256(weights)
     except (OSError, ValueError, KeyError) as error:
         if (run / "model").is_dir():
@@ -75,14 +78,20 @@ def _read(run: Path) -> _Run:
         told = told.get(f"{runs.ADAPTER}/{runs.ADAPTER_WEIGHTS}")
     if told != found:
         raise TellerError(f"{weights} isn't what the run made: its SHA-256 isn't that of metrics.json")
-    return _Run(run, name, base, generator)
+    if generator:
+        name = runs.GENERATOR  # there is one, whatever its runs are called
+    elif name == runs.GENERATOR:
+        raise TellerError(
+            f"a classifier can't be called {name!r}: that is the generator's name; train it under another"
+        )
+    return _Run(run, name, base, label, generator)
 
 
 # ── classifiers ──
 
 
 def _classifiers(run: _Run, models: Path, gate: Path) -> tuple[float, float | None]:
-    rows = read_labelled(gate)
+    rows = read_labelled(gate, run.label)
     try:
         candidate = TextClassifier.load(run.folder / runs.WEIGHTS)
     except (OSError, ValueError) as error:
@@ -104,22 +113,25 @@ def _classifier_in_use(name: str, models: Path, rows: Sequence[LabelledText]) ->
 def _generators(run: _Run, models: Path, gate: Path, cache: Path) -> tuple[float, float | None]:
     # Torch: only where a generator is concerned.
     from inference.evaluation.dialogues import evaluate_dialogues
-    from inference.generator.model import BASE, SHIPPED, load
+    from inference.generator.identity import BASE, SHIPPED
+    from inference.generator.model import load
     from inference.training.dialogues import read_dialogues
 
     dialogues = read_dialogues(gate)
 
-    def good(adapter: str) -> float:
-        return float(evaluate_dialogues(load(run.base, cache=cache, adapter=adapter), dialogues)["good"])
+    def good(base: str, adapter: str) -> float:
+        return float(evaluate_dialogues(load(base, cache=cache, adapter=adapter), dialogues)["good"])
 
     try:
-        score = good(str(run.folder / runs.ADAPTER))
+        score = good(run.base, str(run.folder / runs.ADAPTER))
     except InferenceUnavailable as error:
         raise TellerError(str(error)) from error
     promoted = models / run.name / runs.ADAPTER
-    shipped = SHIPPED if run.base == BASE and SHIPPED.is_dir() else None
-    in_use = promoted if promoted.is_dir() else shipped
+    if promoted.is_dir():
+        base, adapter = runs.base_in_use(models, run.name) or run.base, str(promoted)
+    else:
+        base, adapter = run.base, str(SHIPPED) if run.base == BASE and SHIPPED.is_dir() else ""
     try:
-        return score, good("" if in_use is None else str(in_use))
+        return score, good(base, adapter)
     except InferenceUnavailable:
         return score, None

@@ -21,9 +21,22 @@ from typing import Any
 
 from bot.errors import TellerError
 
-__all__ = ["ADAPTER", "ADAPTER_WEIGHTS", "WEIGHTS", "active", "promote", "rollback", "run_folder", "sha256"]
+__all__ = [
+    "ADAPTER",
+    "ADAPTER_WEIGHTS",
+    "GENERATOR",
+    "WEIGHTS",
+    "active",
+    "base_in_use",
+    "promote",
+    "rollback",
+    "run_folder",
+    "sha256",
+]
 
 WEIGHTS = "classifier.npz"
+GENERATOR = "generator"
+"""What the generator in use is called."""
 ADAPTER = "adapter"
 """A generator's folder, in a run and where it is in use."""
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -64,6 +77,14 @@ def active(models: Path, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def base_in_use(models: Path, name: str) -> str:
+    """What the adapter in use was trained on; empty if that isn't known."""
+    try:
+        return str(json.loads((models / name / _STATE).read_text(encoding="utf-8"))["base"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
 def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None:
     """Put a run's weights (`WEIGHTS` or `ADAPTER`) into use, in one step; what was in use can be had back
     once.
@@ -88,6 +109,8 @@ def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None
         state: dict[str, Any] = {
             "run": run.name, "sha256": sha256(weights), "score": score, "gate": gate,
         }  # fmt: skip
+        if (run / ADAPTER).is_dir():
+            state["base"] = json.loads((run / "config.json").read_text(encoding="utf-8"))["base"]
         (staged / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         if folder.exists():
             os.replace(folder, staged / _PREVIOUS)
@@ -97,7 +120,7 @@ def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None
         if not folder.exists() and (staged / _PREVIOUS).exists():
             os.replace(staged / _PREVIOUS, folder)
         shutil.rmtree(staged, ignore_errors=True)
-        raise TellerError(f"{folder} can't be written to: {error.strerror}; what was in use stays") from error
+        raise TellerError(f"{folder} can't be written to: {error}; what was in use stays") from error
 
 
 def rollback(models: Path, name: str) -> str:

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.utils.data import Dataset
 
+from bot.errors import TellerError
 from bot.types import Exchange, Language, Passage
 from inference.generator.prompt import Said, script
 from inference.training.dialogues import Dialogue
@@ -83,14 +84,22 @@ class Records(Dataset[Example]):
             dialogue = with_other_figures(dialogue, chance)
         passages = [dialogue.passage(n) for n in range(len(dialogue.passages))]
         if self._varied and len(passages) == 1 and chance.random() < _COMPANY:
-            other = chance.choice(self._by_language[dialogue.lang])
-            company = chance.choice([other.passage(n) for n in range(len(other.passages))])
-            passages = [company, *passages] if chance.random() < _SECOND else [*passages, company]
+            company = self._company(dialogue, chance)
+            if company is not None:
+                passages = [company, *passages] if chance.random() < _SECOND else [*passages, company]
         turns = [Exchange(turn.question, turn.reply) for turn in dialogue.turns]
         example = self.example(dialogue.lang, passages, turns)
         if example is None:
-            raise ValueError(f"{dialogue.id}: no reply within {self._longest} tokens: raise `longest`")
+            raise TellerError(f"{dialogue.id}: no reply within {self._longest} tokens: raise `pace.longest`")
         return example
+
+    def _company(self, dialogue: Dialogue, chance: random.Random) -> Passage | None:
+        """A passage that doesn't answer: of another family, where there is one."""
+        others = self._by_language[dialogue.lang]
+        other = next((d for d in chance.choices(others, k=20) if d.family != dialogue.family), None)
+        if other is None:
+            return None
+        return chance.choice([other.passage(n) for n in range(len(other.passages))])
 
     def example(
         self, language: Language, passages: Sequence[Passage], turns: Sequence[Exchange]

@@ -59,19 +59,9 @@ def run(config: SftConfig, cache: Path, now: datetime, command: str, *, fresh: b
         if config.trim_vocabulary:
             size = model.network.get_output_embeddings().weight.shape[0]
             writable = Vocabulary(model.tokenizer, model.stop_ids, size).ids
-            plain = records(dialogues, varied=False)
-            said = {label for at in range(len(plain)) for label in plain[at].labels if label != IGNORED}
-            ids = sorted({*writable, *said})
+            every = [records(dialogues, varied=False), records(dialogues, varied=config.varied)]
+            said = {label for part in every for at in range(len(part)) for label in part[at].labels}
+            ids = sorted({*writable, *said} - {IGNORED})
         return Examples(records(learnt, config.varied), records(held, False), ids)
 
-    return trained(
-        config,
-        examples,
-        counts,
-        cache,
-        now,
-        command,
-        kind="sft",
-        fresh=fresh,
-        told_of_model={"prompt": "tuned"},
-    )
+    return trained(config, examples, counts, cache, now, command, kind="sft", fresh=fresh, tuned=True)

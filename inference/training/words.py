@@ -42,7 +42,7 @@ class WordModel:
             fewest: texts that a gram must occur in.
 
         Raises:
-            TellerError: scikit-learn (the extra `train`) isn't installed.
+            TellerError: scikit-learn (the extra `train`) isn't installed, or the texts have no words.
         """
         cls.require()
         from scipy.sparse import hstack
@@ -54,7 +54,12 @@ class WordModel:
             name: TfidfVectorizer(analyzer=split, sublinear_tf=True, min_df=fewest)
             for name, split in BAGS.items()
         }
-        features = hstack([bag.fit_transform(plain) for bag in bags.values()]).tocsr()
+        try:
+            features = hstack([bag.fit_transform(plain) for bag in bags.values()]).tocsr()
+        except ValueError as error:  # no words at all, or none twice
+            raise TellerError(
+                f"the texts have too little in common for a bag of words ({error}): set `words: 0`"
+            ) from error
         regression = LogisticRegression(C=strength, max_iter=300).fit(features, list(y))
         weights, bias = _for_all(regression, labels)
         arrays: Arrays = {"bias": bias}

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from bot.errors import InferenceUnavailable  # noqa: E402
 from bot.types import GenerateRequest, Passage  # noqa: E402
-from inference.generator import model, prompt  # noqa: E402
+from inference.generator import identity, model, prompt  # noqa: E402
 from inference.generator.engine import Engine  # noqa: E402
 from inference.generator.options import EngineOptions, Outcome, Overloaded, Steering  # noqa: E402
 from inference.generator.service import to_job  # noqa: E402
@@ -57,14 +57,14 @@ class Heard:
 @pytest.fixture(scope="module")
 def loaded(model_cache: Path) -> model.LanguageModel:
     torch.set_num_threads(1)
-    return model.load(model.BASE, cache=model_cache)
+    return model.load(identity.BASE, cache=model_cache)
 
 
 @pytest.fixture(scope="module")
 def exact(model_cache: Path) -> model.LanguageModel:
     """In float32, where a reply doesn't depend on how it was batched."""
     torch.set_num_threads(1)
-    return model.load(model.BASE, cache=model_cache, dtype="float32")
+    return model.load(identity.BASE, cache=model_cache, dtype="float32")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from bot.errors import TellerError
 from bot.types import Exchange, GenerateRequest
 from inference.generator import prompt
 from inference.guard import ReplyGuard
@@ -100,7 +101,7 @@ def test_a_reading_depends_on_seed_and_epoch_alone(tokenizer: Tokenizer) -> None
 
 
 def test_a_record_without_room_for_a_reply_says_so(tokenizer: Tokenizer) -> None:
-    with pytest.raises(ValueError, match="raise `longest`"):
+    with pytest.raises(TellerError, match=r"raise `pace\.longest`"):
         Records([DIALOGUE], tokenizer, 0, longest=20, varied=False)[0]
 
 

@@ -31,7 +31,7 @@ held_out: 0.3
 method: {method}
 adapter: {{rank: 4, alpha: 8, dropout: 0}}
 varied: {varied}
-pace: {{epochs: {epochs}, batch: 4, rate: {rate}, checks: {checks}, patience: 0, longest: 400}}
+pace: {{epochs: {epochs}, batch: 4, rate: {rate}, checks: {checks}, patience: {patience}, longest: 400}}
 out: runs
 """
 
@@ -51,9 +51,12 @@ def configured(
     rate: float = 0.01,
     varied: bool = False,
     checks: int = 2,
+    patience: int = 0,
 ) -> Path:
     config = place / "run.yaml"
-    text = RUN.format(method=method, epochs=epochs, rate=rate, varied=str(varied).lower(), checks=checks)
+    text = RUN.format(
+        method=method, epochs=epochs, rate=rate, varied=str(varied).lower(), checks=checks, patience=patience
+    )
     config.write_text(text, encoding="utf-8")
     return config
 
@@ -89,16 +92,17 @@ def test_every_method_learns_and_leaves_what_it_says(place: Path, method: str) -
         assert load(str(model), cache=place, adapter=adapter).tuned
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(place: Path) -> None:
-    config = configured(place, epochs=400, checks=100)
-    command = [
-        sys.executable, "-m", "bot", "train", "sft", str(config), "--config", str(write_config(place)),
-    ]  # fmt: skip
+def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(place: Path) -> None:
+    config = configured(place, epochs=400, checks=200)
+    options = [str(config), "--config", str(write_config(place))]
     work = place / "runs" / ".unfinished-generator-sft"
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "train", "sft", *options],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         until = time.monotonic() + 240
-        while newest_checkpoint_name(work) is None and time.monotonic() < until:
+        while newest_checkpoint(work) is None and time.monotonic() < until:
             assert process.poll() is None
             time.sleep(0.1)
     finally:
@@ -106,48 +110,55 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(place: Path) -> None:
         process.wait()
     kept = newest_checkpoint(work)
     assert kept is not None
-    # The newest is cut short, as a full disk would: the one before it, or the beginning, will do.
+    # The newest is cut short, as a full disk would.
     cut = work / "checkpoint-99999"
     shutil.copytree(kept, cut)
     weights = cut / "adapter_model.safetensors"
     os.truncate(weights, weights.stat().st_size // 2)
     assert newest_checkpoint(work) == kept
-    assert not cut.exists()
-    other = configured(place, epochs=3, checks=2)
-    refused = CliRunner().invoke(app, ["train", "sft", str(other), "--config", str(write_config(place))])
+    other = configured(place, epochs=3)
+    refused = CliRunner().invoke(app, ["train", "sft", str(other), *options[1:]])
     assert refused.exit_code == 1
-    assert "another configuration" in refused.output
+    assert "another configuration" in " ".join(refused.output.split())
     assert newest_checkpoint(work) == kept
     train(place, other, "--fresh")
-
-
-def newest_checkpoint_name(work: Path) -> str | None:
-    return next((path.parent.name for path in work.glob("checkpoint-*/trainer_state.json")), None)
+    assert not work.exists()
 
 
 def test_a_stopped_run_reads_on_where_it_was(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import Trainer
+    from transformers import Trainer, TrainerCallback
+
+    from inference.training import causal
 
     whole = place / "whole"
     shutil.copytree(place / "base", whole / "base")
     shutil.copy(place / "rows.jsonl", whole)
-    straight = train(whole, configured(whole, varied=True))
-    config, evaluate, looks = configured(place, varied=True), Trainer.evaluate, 0
+    straight = train(whole, configured(whole, varied=True, patience=3))
+    config, evaluate, looks = configured(place, varied=True, patience=3), Trainer.evaluate, 0
 
-    def stop_after_the_first(self: Trainer, *args: object, **kwargs: object) -> object:
+    def stop_at_the_second(self: Trainer, *args: object, **kwargs: object) -> object:
         nonlocal looks
         looks += 1
         if looks == 2:
             raise KeyboardInterrupt
         return evaluate(self, *args, **kwargs)
 
-    monkeypatch.setattr(Trainer, "evaluate", stop_after_the_first)
+    monkeypatch.setattr(Trainer, "evaluate", stop_at_the_second)
     stopped = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(write_config(place))])
     assert stopped.exit_code == 130
     assert "goes on" in stopped.output
-    assert newest_checkpoint(place / "runs" / ".unfinished-generator-sft") is not None
+    kept = newest_checkpoint(place / "runs" / ".unfinished-generator-sft")
+    assert kept is not None
     monkeypatch.undo()
+    begun: list[int] = []
+
+    class First(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, args: object, state: object, control: object, **kwargs: object) -> None:
+            begun.append(state.global_step)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(causal, "_Epochs", type("Both", (causal._Epochs, First), {}))
     resumed = train(place, config)
+    assert begun[0] == int(kept.name.rpartition("-")[2])
     assert resumed["held_out_loss"] == pytest.approx(straight["held_out_loss"], abs=2e-3)
 
 
@@ -159,18 +170,30 @@ def test_an_adapter_of_another_base_is_refused(place: Path) -> None:
         load(str(other), cache=place, adapter=str(run / "adapter"))
 
 
-def test_a_generator_is_promoted_only_if_it_is_no_worse(place: Path) -> None:
+def test_a_generator_is_promoted_only_if_it_is_no_worse(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inference.evaluation import dialogues as evaluation
+
     train(place, configured(place, epochs=1))
     run, gate = only_run(place), write_rows(place / "gate.jsonl", rows(2))
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps(config | {"base": str(place / "base")}))
-    report = promote(run, place / "models", gate, place)
-    assert report["before"] is not None
-    assert (place / "models" / "generator" / "adapter" / "teller.json").is_file()
+    models = place / "models"
+
+    def promoting(candidate: float, before: float) -> dict[str, object]:
+        """With scores as said; the models are loaded all the same."""
+        scores = iter([candidate, before])
+        monkeypatch.setattr(evaluation, "evaluate_dialogues", lambda *_: {"good": next(scores)})
+        return promote(run, models, gate, place)
+
+    with pytest.raises(TellerError, match="is worse than the generator in use"):
+        promoting(0.4, 0.5)
+    assert not models.exists()
+    assert promoting(0.5, 0.5)["before"] == 0.5
+    assert (models / "generator" / "adapter" / "teller.json").is_file()
+    monkeypatch.undo()
+    assert promote(run, models, gate, place)["before"] is not None
     weights = run / "adapter" / "adapter_model.safetensors"
     os.truncate(weights, weights.stat().st_size // 2)
     with pytest.raises(TellerError, match="SHA-256"):
-        promote(run, place / "models", gate, place)
+        promote(run, models, gate, place)
 
 
 def test_what_is_wrong_with_the_data_is_said(place: Path) -> None:
