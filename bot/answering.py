@@ -214,6 +214,8 @@ class Answering:
         if reason:
             log.info("answer.guarded", reason=reason, passage=best.id)
             return self._quote(best, language, result.confidence, guard=reason)
+        if self._guard.refuses(text, language):
+            return Answer("unknown", language, confidence=result.confidence)
         return Answer(
             "generated",
             language,
@@ -243,7 +245,8 @@ class Answering:
                     self._metrics.guard.labels("failed").inc()
                     return text, verdict.reason
                 shown = safe
-                await show(text[:safe])
+                if not self._guard.refuses(text, request.language):
+                    await show(text[:safe])
         text = text.strip()
         verdict = self._guard.check(text, request.passages, question=request.question)
         self._metrics.guard.labels("passed" if verdict.ok else "failed").inc()

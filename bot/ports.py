@@ -110,6 +110,10 @@ class Guard(Protocol):
         may still become part of a number, address or word is held back."""
         ...
 
+    def refuses(self, reply: str, language: Language) -> bool:
+        """Whether a reply says that the passages don't have what was asked."""
+        ...
+
 
 class Reader(Protocol):
     """Finds where in a passage the answer stands. Takes about a millisecond, and needs no model."""

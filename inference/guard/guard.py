@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.types import Passage
+from bot.types import Language, Passage
+from inference.generator.refusal import refuses
 from inference.guard.binding import Use, find_misuse, uses
 from inference.guard.bounds import Bound, bounds, find_reversed, find_turned
 from inference.guard.clauses import sentences
@@ -122,6 +123,11 @@ class ReplyGuard:
     def safe_prefix(self, partial: str) -> int:
         """Leading characters of a growing reply that may be checked and, if they pass, shown."""
         return safe_prefix(partial)
+
+    def refuses(self, reply: str, language: Language) -> bool:
+        """Whether a reply says that the passages don't have what was asked, as the generator has learned
+        to."""
+        return refuses(reply, language)
 
     def _checks(
         self, reply: str, evidence: Sequence[Evidence], passages: Sequence[Passage], question: str
