@@ -215,7 +215,8 @@ class Answering:
             log.info("answer.guarded", reason=reason, passage=best.id)
             return self._quote(best, language, result.confidence, guard=reason)
         if self._guard.refuses(text, language):
-            return Answer("unknown", language, confidence=result.confidence)
+            # The search was sure of the passage; a small model gives up too early more often than not.
+            return self._quote(best, language, result.confidence, guard="refused: found nothing to say")
         return Answer(
             "generated",
             language,
