@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from bot.errors import NotAllowed, SealBroken, StoreError
 from bot.feedback.item import Citations, Item, Kind, Status
-from bot.feedback.vote import Cast, Vote, answer_key
+from bot.feedback.vote import Cast, Vote, answer_key, offers
 from bot.store.history import history_row
 from bot.store.schema import conversations, feedback, history, ticket_changes, tickets
 from bot.store.subjects import DataKeys, sender_subject
@@ -51,10 +51,9 @@ def cast(
         position: inbox id of `event`. An older press, handled late, doesn't undo a newer one.
     """
     key, reply = event.conversation.key, answer_key(event, vote.event_id)
-    answered = select(history.c.id).where(
-        history.c.conversation == key, history.c.key == reply, history.c.role == "bot"
-    )
-    if connection.execute(answered).first() is None:
+    line = _line(connection, key, reply, "bot")
+    answer = None if line is None else _message(connection, keys, line)
+    if answer is None or not offers(answer, vote):
         return "unknown"
     whose = sender_subject(event)
     mine = _of(key, vote.event_id, "vote", whose)

@@ -129,6 +129,49 @@ async def test_a_vote_on_what_was_never_answered_is_none(store: Store) -> None:
     assert await votes(store) == []
 
 
+async def test_only_a_vote_that_counts_is_on_the_record_and_never_what_a_client_made_up(store: Store) -> None:
+    await handle(store, event("年费多少", id="q1"))
+    words = "我的卡号是 6222021234567890123"
+    for number, on in enumerate(("q1", "q1", words, "q9")):
+        await handle(store, press("up", on, id=f"p{number}"))
+    found = await Custody(store).export("fake:test:wang", by="chen", now=T0)
+    cast = [entry["data"] for entry in found["audit"] if entry["kind"] == "feedback.voted"]
+    assert [(data["on"], data["cast"]) for data in cast] == [("q1", "new")]
+    assert "6222021234567890123" not in str(found["audit"])
+
+
+async def test_only_a_line_with_votes_under_it_can_be_voted_on(store: Store) -> None:
+    await store.accept(event("转人工", id="q1"), b"", queue_limit=100, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=30, limit=1)
+    plain = reply(claim.event, "zh", Text("请稍等"))
+    other = reply(claim.event, "zh", Text("好"), votes_under(event(id="q2")), number=1)
+    await store.complete(claim, Outcome(messages=(plain, other)), now=T0)
+    await send_all(store)
+    assert await handle(store, press("up", "q1", id="p1")) == []
+    assert await votes(store) == []
+
+
+async def test_a_denied_sender_has_no_vote(store: Store) -> None:
+    await handle(store, event("年费多少", id="q1"))
+    assert await handle(store, press("down", id="p1"), admission=Admission("denied")) == []
+    assert await votes(store) == []
+
+
+async def test_thanks_answer_nothing_and_push_nothing_out_of_the_context(store: Store) -> None:
+    await handle(store, event("年费多少", id="q1"))
+    await store.accept(event("在吗", id="q2"), b"", queue_limit=100, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=30, limit=1)
+    await store.complete(claim, Outcome(seen="在吗"), now=T0)
+    for number in range(20):
+        await handle(store, press("up" if number % 2 else "down", id=f"p{number}"))
+    [exchange] = await store.exchanges(event().conversation.key, limit=6, since=0)
+    assert (exchange.question, exchange.answer) == ("年费多少", "re: 年费多少")
+    # They were said all the same: whoever looks at the conversation sees them.
+    lines = await store.transcript(event().conversation.key, limit=2)
+    assert ["已改为" in line.message.text for line in lines if line.message] == [True, True]
+    assert [line.role for line in lines] == ["bot", "bot"]
+
+
 async def test_a_vote_is_no_line_of_the_conversation(store: Store) -> None:
     await handle(store, event("年费多少", id="q1"))
     await store.accept(press("up", id="p1"), b"", queue_limit=100, now=T0)
