@@ -195,7 +195,6 @@ async def _export(live: LiveConfig, out: Path, by: str, dialogues: bool) -> None
 
 def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left) -> list[dict[str, Any]]:
     from bot.assembly import make_guard
-    from bot.rails.answer import cite
     from inference.generator.refusal import refuses
     from inference.training.dialogues import LONGEST
 
@@ -207,7 +206,6 @@ def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left)
 
     ground = Ground(
         passage=lambda id, language: passages.get((id, language)),
-        excerpt=lambda passage: cite(passage).excerpt,
         objection=objection,
         refuses=refuses,
         longest={"zh": LONGEST["zh"], "en": LONGEST["en"]},

@@ -37,7 +37,7 @@ class Exchange:
     reply: str
     passages: tuple[str, ...]
     cited: Citations
-    """Beginnings of the passages' texts as the customer was shown them, where they were."""
+    """Parts of the passages' texts as the customer was shown them, where they were."""
     language: Language
 
 
