@@ -329,6 +329,8 @@ class Exchange(Plain, frozen=True):
     answer: str
     passages: tuple[str, ...] = ()
     """Ids of the passages the answer cited."""
+    asker: str = ""
+    """Which member of a group asked, as the store names whose data it is; empty in a direct conversation."""
 
 
 class GenerateRequest(Plain, frozen=True):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select
 from bot.errors import SealBroken
 from bot.feedback.vote import is_vote
 from bot.store.inbox import inbox_row
-from bot.store.schema import history, inbox, outbox
+from bot.store.schema import history, inbox, outbox, subjects
 from bot.store.subjects import DataKeys, conversation_subject, sender_subject
 from bot.trust.sealing import DataKey
 from bot.types import Exchange, InboundEvent, OutboundMessage, decode, encode
@@ -118,22 +118,31 @@ def exchanges(
 ) -> list[Exchange]:
     """The last `limit` questions with their answers, oldest first, from `since` on."""
     rows = connection.execute(
-        select(history.c.role, history.c.key, history.c.text, history.c.passages, history.c.subject)
+        select(
+            history.c.role,
+            history.c.key,
+            history.c.text,
+            history.c.passages,
+            history.c.subject,
+            subjects.c.subject.label("whose"),
+        )
+        .outerjoin(subjects, subjects.c.id == history.c.subject)
         .where(history.c.conversation == conversation, history.c.role != "aside", history.c.at >= since)
         .order_by(history.c.id.desc())
         .limit(limit * 3)
     ).all()
     found: list[Exchange] = []
     question: str | None = None
+    asker = ""
     for row in reversed(rows):
         name = history_row(conversation, row.role, row.key)
         text = _opened(connection, keys, row.subject, "history", "text", name, row.text)
         if text is None:
             continue
         if row.role == "customer":
-            question = text
+            question, asker = text, "" if row.whose in (None, conversation) else row.whose
         elif question is not None:
-            found.append(Exchange(question, text, tuple(decode(row.passages, list[str]))))
+            found.append(Exchange(question, text, tuple(decode(row.passages, list[str])), asker))
             question = None
     return found[-limit:] if limit else []
 
