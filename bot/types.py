@@ -258,6 +258,8 @@ class OutboundMessage(Plain, frozen=True):
     kind: MessageKind
     in_reply_to: str = ""
     language: Language = "zh"
+    appended: tuple[str, ...] = ()
+    """Paragraphs of the text that code put under an answer (disclaimers), and that nobody is to learn."""
 
     @property
     def text(self) -> str:

@@ -40,6 +40,8 @@ class Item:
     passages: tuple[str, ...]
     cited: Citations
     language: Language
+    appended: tuple[str, ...] = ()
+    """Paragraphs that code put under the reply."""
     reviewed_by: str = ""
     reviewed_at: float | None = None
 
