@@ -18,6 +18,7 @@ import structlog
 from bot.bus import Bus
 from bot.config import LiveConfig
 from bot.errors import LeaseLost, StoreBusy
+from bot.feedback.vote import is_vote
 from bot.limits.load import Load
 from bot.locales import say
 from bot.metrics import Metrics
@@ -233,13 +234,17 @@ class Turns:
 
     async def _park(self, claim: Claim, reason: str) -> None:
         event, bank = claim.event, self._live.config.bank
+        entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
+        if is_vote(event):  # nobody waits for an answer to it
+            await self._store.park(claim, reason, Outcome(audit=(entry,)), now=self.now())
+            await self._parked(event)
+            return
         language = _language(event, claim.language)
         seen, secrets = self._parked_words(event)
         apology = say("apology", language, hotline=bank.hotline, reference=event.correlation_id[-8:])
         # A key of its own: a retry by hand must be able to send the real answer under the usual one.
         message = reply(event, language, Text(apology), kind="notice", number=APOLOGY)
         messages = () if claim.owner.id else (message,)
-        entry = AuditEntry("turn.parked", {"reason": reason.split(":", 1)[0], "tries": claim.tries + 1})
         outcome = Outcome(messages=messages, seen=seen, secrets=secrets, audit=(entry,))
         try:
             ticket = open_ticket(
@@ -265,6 +270,9 @@ class Turns:
         except Exception as error:  # whatever it is: the customer hears of it at least
             log.error("turn.parked_without_ticket", event_id=event.event_id, exc_info=error)
             await self._store.park(claim, reason, outcome, now=self.now())
+        await self._parked(event)
+
+    async def _parked(self, event: InboundEvent) -> None:
         self._metrics.turns.labels("parked").inc()
         self._metrics.dead_letters.labels("event").inc()
         await self._bus.publish(SENDS, event.conversation.key)

@@ -258,6 +258,8 @@ class OutboundMessage(Plain, frozen=True):
     kind: MessageKind
     in_reply_to: str = ""
     language: Language = "zh"
+    appended: tuple[str, ...] = ()
+    """Paragraphs of the text that code put under an answer (disclaimers), and that nobody is to learn."""
 
     @property
     def text(self) -> str:
@@ -329,6 +331,8 @@ class Exchange(Plain, frozen=True):
     answer: str
     passages: tuple[str, ...] = ()
     """Ids of the passages the answer cited."""
+    asker: str = ""
+    """Which member of a group asked, as the store names whose data it is; empty in a direct conversation."""
 
 
 class GenerateRequest(Plain, frozen=True):

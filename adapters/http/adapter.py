@@ -34,12 +34,14 @@ from bot.types import (
     ConversationKind,
     Delivery,
     Draft,
+    HandOver,
     InboundEvent,
     Language,
     OutboundMessage,
     Sender,
     Sources,
     Text,
+    Votes,
 )
 
 __all__ = ["HttpAdapter", "InboundMessage"]
@@ -230,6 +232,8 @@ def payload(message: OutboundMessage) -> dict[str, Any]:
                 lines = [part.title, part.text, *(f"{name}: {value}" for name, value in part.fields)]
                 texts.append("\n".join(line for line in lines if line))
                 buttons += part.buttons
+            case HandOver() | Votes():
+                pass
             case _:
                 texts.append(getattr(part, "alt", "") or getattr(part, "name", ""))
     conversation = message.conversation

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -117,7 +117,7 @@ def correct(
 async def _correct(live: LiveConfig, message: str, text: str, by: str, passages: Sequence[str]) -> None:
     approvals(live).require("feedback.correct", by)
     _require_known(live, passages)
-    async with _opened(live) as (desk, _):
+    async with _opened(live, answers=True) as (desk, _):
         id = await desk.correct(message, text, by=by.strip(), passages=passages, now=now())
     say_line(f"feedback {id}: a colleague reviews it with `teller feedback approve {id} --by STAFF`")
 
@@ -139,7 +139,7 @@ def resolution(
 async def _resolution(live: LiveConfig, number: str, text: str, by: str, passages: Sequence[str]) -> None:
     approvals(live).require("feedback.correct", by)
     _require_known(live, passages)
-    async with _opened(live) as (desk, _):
+    async with _opened(live, answers=True) as (desk, _):
         id = await desk.resolution(number, text, by=by.strip(), passages=passages, now=now())
     say_line(f"feedback {id}: a colleague reviews it with `teller feedback approve {id} --by STAFF`")
 
@@ -181,7 +181,7 @@ async def _export(live: LiveConfig, out: Path, by: str, dialogues: bool) -> None
     left: Left = Counter()
     appended = [words for one in live.current.disclaimers.all for words in (one.text["zh"], one.text["en"])]
     gap_s = live.config.answers.forget_after_minutes * 60
-    async with _opened(live) as (desk, _):
+    async with _opened(live, answers=True) as (desk, _):
         runs = await desk.reviewed(gap_s=gap_s, leave_out=appended)
         rows = _dialogues(live, runs, left) if dialogues else [as_messages(run) for run in runs]
         body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
@@ -195,7 +195,6 @@ async def _export(live: LiveConfig, out: Path, by: str, dialogues: bool) -> None
 
 def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left) -> list[dict[str, Any]]:
     from bot.assembly import make_guard
-    from bot.rails.answer import cite
     from inference.generator.refusal import refuses
     from inference.training.dialogues import LONGEST
 
@@ -207,7 +206,6 @@ def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left)
 
     ground = Ground(
         passage=lambda id, language: passages.get((id, language)),
-        excerpt=lambda passage: cite(passage).excerpt,
         objection=objection,
         refuses=refuses,
         longest={"zh": LONGEST["zh"], "en": LONGEST["en"]},
@@ -219,12 +217,15 @@ def _write(out: Path, body: bytes) -> None:
     """The whole file or none, for its owner's eyes."""
     beside = out.with_name(f".{out.name}.unfinished")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # Whatever lies there is another's, or a link to elsewhere: it isn't written through.
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(body)
         beside.replace(out)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise fail(f"{out}: {error.strerror}", 2) from None
 
 
@@ -232,14 +233,22 @@ def _write(out: Path, body: bytes) -> None:
 
 
 @asynccontextmanager
-async def _opened(live: LiveConfig) -> AsyncIterator[tuple[FeedbackDesk, Callable[[str], str]]]:
-    """The desk, and what masks texts for the eye."""
+async def _opened(
+    live: LiveConfig, *, answers: bool = False
+) -> AsyncIterator[tuple[FeedbackDesk, Callable[[str], str]]]:
+    """The desk, and what masks texts for the eye.
+
+    Args:
+        answers: whether answers are taken in or handed out, which hold the bank's own numbers.
+    """
     from bot.assembly import make_masker
+    from inference.privacy.leaks import stated_in
 
     masker = make_masker()
+    own = [live.config.bank.hotline, *(p.text for p in _passages(live).values())] if answers else []
     store = await open_store(live)
     try:
-        yield FeedbackDesk(store, masker), lambda text: masker.mask(text).text
+        yield FeedbackDesk(store, masker, stated=stated_in(own)), lambda text: masker.mask(text).text
     finally:
         await store.close()
 

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from bot.errors import StoreError
 from bot.feedback.item import Item, Status
 from bot.feedback.rows import Exchange, exchanges, runs
 from bot.ports import Masker
 from bot.store import Store, audit, feedback
+from bot.store.subjects import key_is_gone
 
 __all__ = ["FeedbackDesk"]
+
+T = TypeVar("T")
+CONTACTS = frozenset({"PHONE", "EMAIL", "ADDRESS"})
+"""Kinds of data of which the bank's own may stand in a reply."""
+
+
+def _nothing(_: str) -> bool:
+    return False
 
 
 class FeedbackDesk:
     """Over an open store. All times are epoch seconds; `by` is a staff id, and whoever calls has made sure
-    that they may (`bot.trust.people`)."""
+    that they may (`bot.trust.people`).
 
-    def __init__(self, store: Store, masker: Masker) -> None:
+    Args:
+        stated: whether the bank itself says a number or an address (`inference.privacy.leaks.stated_in`):
+            in what is answered, that isn't masked.
+    """
+
+    def __init__(self, store: Store, masker: Masker, *, stated: Callable[[str], bool] = _nothing) -> None:
         self._store = store
         self._masker = masker
+        self._stated = stated
 
     async def items(self, *, status: Status | None = None, limit: int | None = None) -> list[Item]:
         """The oldest first; texts aren't masked yet."""
@@ -54,7 +71,7 @@ class FeedbackDesk:
             about = feedback.find_answer(connection, self._store.keys, message)
             return self._keep(connection, about, masked, "correction", by, passages, now)
 
-        return await self._store.write(write)
+        return await self._sealed(write)
 
     async def resolution(
         self, number: str, text: str, *, by: str, passages: Sequence[str] = (), now: float
@@ -70,7 +87,7 @@ class FeedbackDesk:
             about = feedback.find_case(connection, self._store.keys, number)
             return self._keep(connection, about, masked, "resolution", by, passages, now)
 
-        return await self._store.write(write)
+        return await self._sealed(write)
 
     async def review(self, ids: Sequence[int], status: Status, *, by: str, now: float) -> list[Item]:
         """Approve or reject, all or none. Raises StoreError, NotAllowed (see `bot.store.feedback.review`)."""
@@ -89,12 +106,21 @@ class FeedbackDesk:
         """Everything that was approved, masked, as dialogues (`bot.feedback.rows.runs`).
 
         Args:
-            leave_out: paragraphs that code appends to answers, and that nobody is to learn.
+            leave_out: paragraphs that code appends to answers now, and that nobody is to learn; what it
+                appended to an answer is known of that answer.
         """
 
         def read(connection: Connection) -> list[tuple[Exchange, ...]]:
             items = feedback.items(connection, self._store.keys, status="approved")
-            found = exchanges(items, lambda text: self._masker.mask(_without(text, leave_out)).text)
+            bare = [
+                replace(
+                    item,
+                    reply=_without(item.reply, (*item.appended, *leave_out)),
+                    text=_without(item.text, leave_out),
+                )
+                for item in items
+            ]
+            found = exchanges(bare, lambda text: self._masker.mask(text).text, self._reply)
             places = sorted({one.conversation for one in found})
             return list(runs(found, feedback.lines(connection, places), gap_s=gap_s))
 
@@ -105,8 +131,32 @@ class FeedbackDesk:
         data = {"by": by, "form": form, "rows": rows, "sha256": sha256}
         await self._store.note_audit("feedback.exported", data, now=now)
 
+    async def _sealed(self, write: Callable[[Connection], T]) -> T:
+        """Run a write under a customer's key, which another process may just have erased."""
+        try:
+            return await self._store.write(write)
+        except IntegrityError as error:
+            if key_is_gone(error):
+                self._store.keys.clear()
+                raise StoreError("the customer's question isn't kept any more") from None
+            raise StoreError("the same was said by the same hand at this moment; try again") from None
+
+    def _reply(self, text: str) -> str:
+        """An answer masked, but for the bank's own numbers and addresses."""
+        masked = self._masker.mask(text)
+        shown, done, raw_at, at = masked.text, "", 0, 0
+        for kind, value, instead in masked.pieces(text):
+            # What lies between two pieces is the same in both texts.
+            while not (text.startswith(value, raw_at) and shown.startswith(instead, at)):
+                if at >= len(shown):
+                    return shown
+                done, raw_at, at = done + shown[at], raw_at + 1, at + 1
+            done += value if kind in CONTACTS and self._stated(value) else instead
+            raw_at, at = raw_at + len(value), at + len(instead)
+        return done + shown[at:]
+
     def _said(self, text: str) -> str:
-        masked = self._masker.mask(text.strip()).text
+        masked = self._reply(text.strip())
         if not masked.strip():
             raise StoreError("say what the answer is: --text TEXT")
         return masked

@@ -30,8 +30,6 @@ class Ground:
 
     passage: Callable[[str, Language], Passage | None]
     """The knowledge as it is now."""
-    excerpt: Callable[[Passage], str]
-    """How a citation quotes a passage: where it quotes it otherwise now, the passage has changed since."""
     objection: Callable[[str, Sequence[Passage], str], str]
     """(reply, passages, question) → why the reply isn't held up by them; empty if it is."""
     refuses: Callable[[str, Language], bool]
@@ -101,12 +99,17 @@ def _passages(one: Exchange, ground: Ground) -> tuple[list[Passage], str]:
         passage = ground.passage(id, one.language)
         if passage is None:
             return [], "its passage is gone"
-        if id in shown and shown[id] != ground.excerpt(passage):
+        if not _quotes(shown.get(id, ""), passage):
             return [], "its passage has changed since"
         if passage.language != one.language:
             return [], "its passage is in another language"
         found.append(passage)
     return found, ""
+
+
+def _quotes(shown: str, passage: Passage) -> bool:
+    """Whether a passage still says what was shown of it, wherever that was cut out (`rails.excerpt`)."""
+    return shown.strip("…").strip() in " ".join(passage.text.split())
 
 
 def _objection(one: Exchange, passages: Sequence[Passage], ground: Ground) -> str:

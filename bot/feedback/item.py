@@ -13,7 +13,7 @@ Kind = Literal["vote", "correction", "resolution"]
 """A customer's 👍 or 👎; what staff say the answer should have been; what staff answered in a ticket."""
 Status = Literal["new", "approved", "rejected"]
 Citations = tuple[tuple[str, str], ...]
-"""Passages' ids and the beginnings of their texts, as an answer showed them."""
+"""Passages' ids and the parts of their texts that an answer showed, on one line, "…" where they were cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Item:
     passages: tuple[str, ...]
     cited: Citations
     language: Language
+    appended: tuple[str, ...] = ()
+    """Paragraphs that code put under the reply."""
     reviewed_by: str = ""
     reviewed_at: float | None = None
 

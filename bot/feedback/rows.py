@@ -37,25 +37,28 @@ class Exchange:
     reply: str
     passages: tuple[str, ...]
     cited: Citations
-    """Beginnings of the passages' texts as the customer was shown them, where they were."""
+    """Parts of the passages' texts as the customer was shown them, where they were."""
     language: Language
 
 
-def exchanges(items: Iterable[Item], text: Callable[[str], str]) -> list[Exchange]:
+def exchanges(
+    items: Iterable[Item], text: Callable[[str], str], reply: Callable[[str], str] | None = None
+) -> list[Exchange]:
     """The approved ones among `items`, one for each question.
 
     Args:
-        text: what becomes of every text: masking, and what else doesn't belong into a row.
+        text: what becomes of every text: masking.
+        reply: what becomes of replies instead, where that is something else.
     """
     about: dict[tuple[str, str], list[Item]] = {}
     for item in items:
         if item.status == "approved" and item.usable:
             about.setdefault((item.conversation, item.event_id), []).append(item)
-    made = (_exchange(found, text) for found in about.values())
+    made = (_exchange(found, text, reply or text) for found in about.values())
     return [one for one in made if one.question.strip() and one.reply.strip()]
 
 
-def _exchange(found: Sequence[Item], text: Callable[[str], str]) -> Exchange:
+def _exchange(found: Sequence[Item], text: Callable[[str], str], reply: Callable[[str], str]) -> Exchange:
     best = max(found, key=lambda item: (_RANK.index(item.kind), item.at, item.id))
     # Members of a group may disagree: one who had reason to complain is enough.
     disliked = best.kind == "vote" and any(item.verdict == "down" for item in found)
@@ -66,7 +69,7 @@ def _exchange(found: Sequence[Item], text: Callable[[str], str]) -> Exchange:
         label="bad" if disliked else "good",
         source=_SOURCES[best.kind],
         question=text(best.question),
-        reply=text(best.reply if best.kind == "vote" else best.text),
+        reply=reply(best.reply if best.kind == "vote" else best.text),
         passages=best.passages,
         cited=best.cited if best.kind != "resolution" else (),
         language=best.language,

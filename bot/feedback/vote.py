@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from bot.types import InboundEvent, OutboundMessage, Votes
 
-__all__ = ["Cast", "Verdict", "Vote", "answer_key", "is_vote", "pressed", "votes_under"]
+__all__ = ["Cast", "Verdict", "Vote", "answer_key", "is_vote", "offers", "pressed", "votes_under"]
 
 Verdict = Literal["up", "down"]
 Cast = Literal["new", "changed", "same", "unknown"]
-"""What became of a press. `same`: nothing new; `unknown`: there is no such answer (any more)."""
+"""What became of a press. `same`: nothing new; `unknown`: there is no such answer to vote on (any more)."""
 _UP: Final = "vote:up:"
 _DOWN: Final = "vote:down:"
 
@@ -41,6 +41,12 @@ def answer_key(event: InboundEvent, answered: str) -> str:
 
 def is_vote(event: InboundEvent) -> bool:
     return event.kind == "button" and event.value.startswith((_UP, _DOWN))
+
+
+def offers(message: OutboundMessage, vote: Vote) -> bool:
+    """Whether this vote stands under the message. What was pressed is the client's word, no more."""
+    value = (_UP if vote.verdict == "up" else _DOWN) + vote.event_id
+    return any(isinstance(part, Votes) and value in (part.up, part.down) for part in message.parts)
 
 
 def pressed(event: InboundEvent) -> tuple[str, Verdict]:

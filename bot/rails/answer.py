@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import msgspec
+
 from bot.answering import Answer, Answering
 from bot.config.disclaimers import disclaimers_for
 from bot.feedback.vote import votes_under
@@ -69,6 +71,8 @@ class AnswerRail:
         if not unsure and context.config.feedback.votes:
             parts = (*parts, votes_under(event))
         message = reply(event, answer.language, *parts)
+        if not unsure and (due := due_under(answer, context)):
+            message = msgspec.structs.replace(message, appended=due)
         return replace(outcome, messages=(message,), passages=passages)
 
     async def _answer(self, event: InboundEvent, context: Context) -> tuple[Answer, str]:
@@ -101,20 +105,24 @@ def parts_of(answer: Answer, context: Context) -> tuple[OutPart, ...]:
     buttons = tuple(Button(passage.title, ABOUT + passage.id) for passage in answer.choices)
     if answer.source == "choices":
         return (Text(say("did_you_mean", language)), Buttons(buttons))
-    due = disclaimers_for(
-        answer.passages,
-        answer.text,
-        language,
-        context.config.bank.jurisdiction,
-        disclaimers=context.disclaimers,
-        today=None if context.now is None else context.staff.calendar("retail").local(context.now).date(),
-    )
-    text = "\n\n".join((answer.text, *due))
+    text = "\n\n".join((answer.text, *due_under(answer, context)))
     cited = tuple(cite(passage, answer.marks.get(passage.id)) for passage in answer.passages)
     parts: list[OutPart] = [Text(text), Sources(cited)]
     if buttons:
         parts.append(Buttons(buttons, say("next_questions", language)))
     return tuple(parts)
+
+
+def due_under(answer: Answer, context: Context) -> tuple[str, ...]:
+    """The disclaimers that stand under an answer."""
+    return disclaimers_for(
+        answer.passages,
+        answer.text,
+        answer.language,
+        context.config.bank.jurisdiction,
+        disclaimers=context.disclaimers,
+        today=None if context.now is None else context.staff.calendar("retail").local(context.now).date(),
+    )
 
 
 def cite(passage: Passage, mark: tuple[int, int] | None = None) -> Citation:

@@ -3,7 +3,7 @@
 Between them stand privacy and risk, which see every message of every sender: a limited customer who is
 being cheated is still warned, a threat still reaches staff. What is refused is the answer, and its cost.
 
-    meter ► choices ► normalise ► privacy ► risk ► owner ► unread ► gate ► greet ► flows ► answer
+    meter ► choices ► normalise ► privacy ► risk ► vote ► owner ► unread ► gate ► greet ► flows ► answer
 """
 
 from __future__ import annotations

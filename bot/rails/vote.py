@@ -1,5 +1,6 @@
 """Vote rail: 👍 or 👎 under an answer is kept for review, and thanked for. It stands before the owner rail,
-because an answer can be voted on while staff speak; then, and towards a limited sender, it says nothing."""
+because an answer can be voted on while staff speak; then, and towards a limited sender, it says nothing. The
+vote of a denied sender isn't counted."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ __all__ = ["vote"]
 async def vote(handler: Handler, event: InboundEvent, context: Context) -> Outcome:
     if not is_vote(event):
         return await handler(event, context)
+    if context.admission.why == "denied":
+        return Outcome()
     about, verdict = pressed(event)
     if context.owner.id or context.admission.limited:
         return Outcome(vote=Vote(about, verdict))

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from bot.errors import NotAllowed, SealBroken, StoreError
 from bot.feedback.item import Citations, Item, Kind, Status
-from bot.feedback.vote import Cast, Vote, answer_key
+from bot.feedback.vote import Cast, Vote, answer_key, offers
 from bot.store.history import history_row
-from bot.store.schema import conversations, feedback, history, ticket_changes, tickets
+from bot.store.schema import conversations, feedback, history, outbox, ticket_changes, tickets
 from bot.store.subjects import DataKeys, sender_subject
 from bot.tickets.request import asks_for_person
 from bot.types import Conversation, InboundEvent, OutboundMessage, Sources, decode, encode
@@ -51,10 +51,9 @@ def cast(
         position: inbox id of `event`. An older press, handled late, doesn't undo a newer one.
     """
     key, reply = event.conversation.key, answer_key(event, vote.event_id)
-    answered = select(history.c.id).where(
-        history.c.conversation == key, history.c.key == reply, history.c.role == "bot"
-    )
-    if connection.execute(answered).first() is None:
+    line = _line(connection, key, reply, "bot")
+    answer = None if line is None else _message(connection, keys, line)
+    if answer is None or not offers(answer, vote):
         return "unknown"
     whose = sender_subject(event)
     mine = _of(key, vote.event_id, "vote", whose)
@@ -131,7 +130,11 @@ def find_answer(connection: Connection, keys: DataKeys, message: str) -> tuple[s
         if row is None:
             raise StoreError(f"there is no feedback {message} (any more); `teller feedback list` shows it")
         return row.conversation, row.event_id, row.reply
-    row = connection.execute(select(history).where(history.c.key == message, history.c.role == "bot")).first()
+    # By way of the outbox, which is indexed by key; the history is by conversation.
+    place = connection.execute(
+        select(outbox.c.conversation).where(outbox.c.idempotency_key == message)
+    ).scalar()
+    row = None if place is None else _line(connection, place, message, "bot")
     if row is None:
         raise StoreError(
             f"there is no answer {message[:80]!r}; give the number of feedback on it, or the message's key"
@@ -209,6 +212,9 @@ def review(
         StoreError: one isn't there (any more), or what it is about isn't.
         NotAllowed: one is what `by` said themselves.
     """
+    # A vote that is changed at this moment is gone before it is read, or waits until it was reviewed.
+    rows = select(feedback.c.id).where(feedback.c.id.in_(ids)).order_by(feedback.c.id)
+    connection.execute(rows.with_for_update()).all()
     found = items(connection, keys, ids=ids)
     missing = sorted(set(ids) - {item.id for item in found})
     if missing:
@@ -280,6 +286,7 @@ def _item(connection: Connection, keys: DataKeys, row: Any) -> Item:
         text=said,
         passages=tuple(decode(row.passages, list[str])) or stood_on,
         cited=_cited(answer),
+        appended=() if answer is None else answer.appended,
         language="en" if language == "en" else "zh",
     )
 

@@ -12,12 +12,13 @@ from sqlalchemy import Connection, insert, select
 from bot.errors import SealBroken
 from bot.feedback.vote import is_vote
 from bot.store.inbox import inbox_row
-from bot.store.schema import history, inbox, outbox
+from bot.store.schema import history, inbox, outbox, subjects
 from bot.store.subjects import DataKeys, conversation_subject, sender_subject
 from bot.trust.sealing import DataKey
 from bot.types import Exchange, InboundEvent, OutboundMessage, decode, encode
 
 __all__ = [
+    "Kept",
     "Role",
     "Row",
     "add_event",
@@ -32,6 +33,8 @@ __all__ = [
 log = structlog.get_logger(__name__)
 
 Role = Literal["customer", "bot", "staff"]
+Kept = Literal[Role, "aside"]
+"""How a line is kept. `aside`: what the bot said beside the conversation, like thanks for a vote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def add_message(
     message: OutboundMessage,
     passages: Sequence[str],
     now: float,
-    role: Role = "bot",
+    role: Kept = "bot",
     *,
     subject: str = "",
 ) -> None:
@@ -89,7 +92,7 @@ def _add(
     connection: Connection,
     seal: DataKey,
     conversation: str,
-    role: Role,
+    role: Kept,
     key: str,
     body: bytes,
     text: str,
@@ -115,22 +118,31 @@ def exchanges(
 ) -> list[Exchange]:
     """The last `limit` questions with their answers, oldest first, from `since` on."""
     rows = connection.execute(
-        select(history.c.role, history.c.key, history.c.text, history.c.passages, history.c.subject)
-        .where(history.c.conversation == conversation, history.c.at >= since)
+        select(
+            history.c.role,
+            history.c.key,
+            history.c.text,
+            history.c.passages,
+            history.c.subject,
+            subjects.c.subject.label("whose"),
+        )
+        .outerjoin(subjects, subjects.c.id == history.c.subject)
+        .where(history.c.conversation == conversation, history.c.role != "aside", history.c.at >= since)
         .order_by(history.c.id.desc())
         .limit(limit * 3)
     ).all()
     found: list[Exchange] = []
     question: str | None = None
+    asker = ""
     for row in reversed(rows):
         name = history_row(conversation, row.role, row.key)
         text = _opened(connection, keys, row.subject, "history", "text", name, row.text)
         if text is None:
             continue
         if row.role == "customer":
-            question = text
+            question, asker = text, "" if row.whose in (None, conversation) else row.whose
         elif question is not None:
-            found.append(Exchange(question, text, tuple(decode(row.passages, list[str]))))
+            found.append(Exchange(question, text, tuple(decode(row.passages, list[str])), asker))
             question = None
     return found[-limit:] if limit else []
 
@@ -176,7 +188,8 @@ def transcript(connection: Connection, keys: DataKeys, conversation: str, limit:
         if row.role == "customer":
             lines.append(Row(row.key, row.role, row.at, event=decode(body, InboundEvent)))
         else:
-            lines.append(Row(row.key, row.role, row.at, message=decode(body, OutboundMessage)))
+            role: Role = "bot" if row.role == "aside" else row.role
+            lines.append(Row(row.key, role, row.at, message=decode(body, OutboundMessage)))
     for row in waiting:
         name = inbox_row(row.platform, row.account, row.event_id)
         body = _opened(connection, keys, row.subject, "inbox", "event", name, row.event)

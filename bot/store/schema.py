@@ -137,7 +137,7 @@ history = Table(
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("conversation", String(400), nullable=False),
-    Column("role", String(8), nullable=False),  # customer | bot | staff
+    Column("role", String(8), nullable=False),  # customer | bot | staff | aside
     Column("key", String(300), nullable=False),  # event id or idempotency key
     Column("body", Text, nullable=False),  # InboundEvent or OutboundMessage, sealed
     Column("text", Text, nullable=False),  # sealed

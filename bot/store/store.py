@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import QueueFull, UnknownAttachment
-from bot.feedback.vote import Vote
+from bot.feedback.vote import Vote, is_vote
 from bot.store import (
     audit,
     feedback,
@@ -93,7 +93,7 @@ class Outcome:
     profile: ProfileChange | None = None
     """What the customer's profile learns."""
     vote: Vote | None = None
-    """The event is a 👍 or 👎, and nothing that was said: it doesn't enter the history."""
+    """The event is a 👍 or 👎 to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -525,10 +525,13 @@ class Store:
         """Write down what was said on both sides, queue the answers, and open the tickets: what a finished
         turn and a parked one have in common. The caller has fenced."""
         event, version, id = claim.event, claim.owner.version, claim.event.correlation_id
-        if outcome.vote is None:  # a press says nothing that a later turn should know
+        # A press says nothing that a later turn should know, and neither do the thanks for it.
+        voted = is_vote(event)
+        if not voted:
             history.add_event(connection, self.keys, event, outcome.seen, now)
         for message in outcome.messages:
-            history.add_message(connection, self.keys, message, outcome.passages, now)
+            role: history.Kept = "aside" if voted else "bot"
+            history.add_message(connection, self.keys, message, outcome.passages, now, role)
         outbox.put(connection, self.keys, outcome.messages, version, now, correlation_id=id)
         self._note(connection, claim, outcome, now)
         vault.put(connection, self.keys, sender_subject(event), outcome.secrets, now)
@@ -537,9 +540,12 @@ class Store:
     def _cast(
         self, connection: Connection, claim: Claim, outcome: Outcome, vote: Vote, now: float
     ) -> Outcome:
-        """Count a vote; the outcome with what the customer is told of it, and its entry for the record."""
+        """Count a vote; the outcome with what the customer is told of it, and its entry for the record. What
+        changes nothing isn't recorded: whatever a client made up would stand there in clear, for years."""
         cast = feedback.cast(connection, self.keys, claim.event, vote, claim.inbox_id, now)
-        told = {"new": vote.thanks, "changed": vote.changed}.get(cast)
+        if cast not in ("new", "changed"):
+            return outcome
+        told = vote.thanks if cast == "new" else vote.changed
         entry = AuditEntry("feedback.voted", {"on": vote.event_id, "verdict": vote.verdict, "cast": cast})
         messages = (*outcome.messages, told) if told is not None else outcome.messages
         return replace(outcome, messages=messages, audit=(*outcome.audit, entry))

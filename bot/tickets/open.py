@@ -45,7 +45,8 @@ def open_ticket(
 
     Args:
         reason: a key under `tickets.reason.` of the locales, or words for staff; never the customer's.
-        text: what the customer says now, masked. So must be what `history` holds.
+        text: what the customer says now, masked. So must be what `history` holds; of a group's, only what
+            the customer said themselves and was answered is noted.
         owner: who speaks in the conversation; if it isn't the bot, the customer is told nothing.
         before: a text that the customer reads first, in the same message.
         complaint: the legal limit for complaints runs too.
@@ -60,12 +61,15 @@ def open_ticket(
     limit = deadlines.complaint_due(now, calendar) if complaint else None
     channel = staff.channel(department)
     desk = (event.platform, event.account) in staff.desks
+    subject = subject_of(event)
+    if event.conversation.kind == "group":
+        history = [exchange for exchange in history if exchange.asker == subject]
     local = calendar.local(now)
     offset = local.utcoffset()
     return TicketDraft(
         cause=f"{event.platform}|{event.account}|{event.event_id}|{number}",
         conversation=event.conversation,
-        subject=subject_of(event),
+        subject=subject,
         department=department,
         reason=reason,
         severity=severity,

@@ -57,7 +57,7 @@ class Notes:
     figures: tuple[str, ...]
     """Sums, rates, dates and periods that the customer named, as written, in order."""
     answered: tuple[str, ...]
-    """Titles of the passages that were shown, in order."""
+    """Titles of the passages that answers stood on, in order."""
     open: str
     """What was asked last and got no passage in answer."""
     upset: bool

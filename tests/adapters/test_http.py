@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.http import HttpAdapter
+from adapters.http.adapter import payload
 from adapters.http.signature import sign, verify
 from bot.errors import QueueFull, RetryLater, SendAmbiguous, SendError, SendRefused, StoreBusy
-from bot.types import Button, Buttons, Card, Citation, Sources, Text
+from bot.types import Button, Buttons, Card, Citation, HandOver, Sources, Text, Votes
 from tests.adapters.host import MemoryHost
 from tests.make import message
 
@@ -222,3 +223,10 @@ def test_verification_never_crashes_and_never_accepts_what_was_not_signed(
     body: bytes, stamp: str, signature: str
 ) -> None:
     assert verify(SECRET.encode(), stamp, body, signature, 1e9)
+
+
+def test_what_this_wire_does_not_show_leaves_no_trace_in_the_text() -> None:
+    said = msgspec.structs.replace(
+        message("限额 5 万元。"), parts=(Text("限额 5 万元。"), Votes("u", "d"), HandOver())
+    )
+    assert payload(said)["text"] == "限额 5 万元。"

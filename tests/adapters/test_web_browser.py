@@ -236,6 +236,20 @@ async def test_a_vote_that_is_refused_is_taken_back(page: Page, served: Served) 
     assert len(served.host.events) == 1
 
 
+async def test_a_change_that_is_refused_leaves_the_vote_as_it_was(page: Page, served: Served) -> None:
+    conversation = await ask(page, served)
+    await served.say(message(conversation, "v", "限额 5 万元。", Votes("vote:up:1", "v" * 600)))
+    up = page.get_by_role("button", name="有帮助", exact=True)
+    down = page.get_by_role("button", name="没有帮助")
+    async with page.expect_response("**/api/messages"):
+        await up.click()
+    async with page.expect_response("**/api/messages") as refused:
+        await down.click()
+    assert (await refused.value).status == 400
+    await expect(down).to_have_attribute("aria-pressed", "false")
+    await expect(up).to_have_attribute("aria-pressed", "true")
+
+
 async def test_kinds_are_told_apart_by_word_and_mark(page: Page, served: Served) -> None:
     conversation = await ask(page, served)
     for kind, label in (("warning", "风险提示"), ("confirmation", "请您确认"), ("notice", "通知")):

@@ -9,6 +9,7 @@ import pytest
 
 from bot.answering import LONGEST_QUOTE, Answering, quote
 from bot.config import Config
+from bot.config.disclaimers import Disclaimer, Disclaimers
 from bot.ids import new_id
 from bot.metrics import Metrics
 from bot.rails import Context, Handler, chain
@@ -229,6 +230,22 @@ async def test_the_message_carries_text_sources_and_what_may_come_next() -> None
     [audit] = outcome.audit
     assert audit.data["source"] == "verbatim"
     assert LOST.text not in str(audit.data)
+
+
+async def test_what_stands_under_an_answer_is_told_apart_from_it() -> None:
+    under = {
+        "id": "cards",
+        "jurisdiction": "*",
+        "effective_from": "2026-01-01",
+        "source": "made up",
+        "passages": [LOST.id],
+        "text": {"zh": "以公告为准。", "en": "See our notices."},
+    }
+    due = Disclaimers((Disclaimer.model_validate(under),), "v")
+    handler = build_handler_of(counter(Found(LOST)))
+    [message] = (await handler(event("卡丢了"), Context(CONFIG, disclaimers=due))).messages
+    assert message.appended == ("以公告为准。",)
+    assert message.text == f"{LOST.text}\n\n以公告为准。"
 
 
 async def test_a_pressed_choice_is_answered_without_a_search_and_remembered_as_its_question() -> None:

@@ -182,6 +182,27 @@ async def test_a_poisonous_message_is_parked_with_an_apology_and_the_conversatio
     assert ticket.number in apology
 
 
+async def test_a_vote_that_fails_is_a_dead_letter_and_nothing_that_was_said(bench: Bench) -> None:
+    async def failing(event: InboundEvent, context: Context) -> Outcome:
+        if event.kind == "button":
+            raise ValueError("broken")
+        return await echo(event, context)
+
+    async with bench.working(failing):
+        await bench.platform.say("👍", kind="button", value="vote:up:m1")
+        for done in range(1, 5):
+            await bench.recorded(f"inbox WHERE tries = {done}")
+            bench.clock.forward(60)
+        await bench.recorded("dead_letters")
+        await bench.platform.say("next")
+        assert await bench.texts(1) == ["re: next"]
+    await bench.recorded("audit WHERE kind = 'turn.parked'")
+    key = bench.platform.conversation().key
+    lines = await bench.store.transcript(key, limit=9)
+    assert [line.event.text for line in lines if line.event] == ["next"]
+    assert await bench.store.tickets(every=True) == []
+
+
 async def test_a_parked_message_that_is_retried_by_hand_gets_its_real_answer(bench: Bench) -> None:
     broken = True
 

@@ -46,8 +46,12 @@ function votes(part, vote) {
     const node = el("button.vote", { type: "button", "aria-pressed": "false", "data-t-label": `vote.${name}` }, label);
     node.addEventListener("click", () => {
       if (node.getAttribute("aria-pressed") === "true") return;
-      made.forEach((other) => other.setAttribute("aria-pressed", String(other === node)));
-      vote({ value: part[name], label }, () => node.setAttribute("aria-pressed", "false"));
+      const before = made.find((other) => other.getAttribute("aria-pressed") === "true");
+      const show = (chosen) => made.forEach((other) => other.setAttribute("aria-pressed", String(other === chosen)));
+      show(node);
+      vote({ value: part[name], label }, () => {
+        if (node.getAttribute("aria-pressed") === "true") show(before); // unless the other was pressed meanwhile
+      });
     });
     return node;
   });

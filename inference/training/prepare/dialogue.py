@@ -32,6 +32,7 @@ class Dialogue:
 
 
 def canonical(dialogue: Dialogue, **extra: Any) -> dict[str, Any]:
-    """The form the trainers read: `messages` with the roles `user` and `assistant`."""
+    """The form that `prepare` writes: `messages` with the roles `user` and `assistant`. `train sft` reads
+    another (`inference.training.dialogues`), which has the passages too."""
     messages = [{"role": _CHAT_ROLES[turn.role], "content": turn.text} for turn in dialogue.turns]
     return {"id": dialogue.id, "messages": messages, "source": dialogue.source, **extra}

@@ -39,6 +39,8 @@ class Intake:
     reasons: Counter[str] = field(default_factory=Counter)
     spoilt: list[str] = field(default_factory=list)
     """Where conversations begin that are left out because a row of theirs is bad."""
+    disliked: list[str] = field(default_factory=list)
+    """Where rows stand whose reply a review found to be bad: good rows, but nothing to learn from."""
 
     def row(self) -> None:
         self.rows += 1

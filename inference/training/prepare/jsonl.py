@@ -22,7 +22,8 @@ class _BadRow(Exception):
 
 
 def read_jsonl(file: TextIO, source: SourceFile, intake: Intake, roles: RoleNames) -> Iterator[Dialogue]:
-    """One conversation a line; blank lines don't count."""
+    """One conversation a line; blank lines don't count. A row with `"label": "bad"`, as
+    `teller feedback export` writes it, holds a reply that nobody is to learn."""
     for number, line in lines(file):
         if line is not None and not line.strip():
             continue
@@ -30,6 +31,9 @@ def read_jsonl(file: TextIO, source: SourceFile, intake: Intake, roles: RoleName
         where = source.where(number)
         try:
             row = _parse(line)
+            if row.get("label") == "bad":
+                intake.disliked.append(where)
+                continue
             yield Dialogue(_id(row), tuple(_turns(row, roles)), where)
         except _BadRow as bad:
             intake.refuse(where, str(bad))

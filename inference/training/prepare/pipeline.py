@@ -123,7 +123,11 @@ class _Preparation:
                 for where in self.intake.spoilt:
                     self.conversations[source.name] += 1
                     self.dropped.add("bad_row", where)
+                for where in self.intake.disliked:
+                    self.conversations[source.name] += 1
+                    self.dropped.add("bad_reply", where)
                 self.intake.spoilt.clear()
+                self.intake.disliked.clear()
                 done += source.size
             self.intake.settle()
             with writes_to(self.config.out):

@@ -14,6 +14,7 @@ __all__ = ["REASONS", "TURN_REASONS", "Reason", "TurnReason", "shape"]
 
 Reason = Literal[
     "bad_row",
+    "bad_reply",
     "empty",
     "no_customer",
     "no_reply",
@@ -26,6 +27,7 @@ Reason = Literal[
 ]
 REASONS: dict[Reason, str] = {
     "bad_row": "one of its rows is bad",
+    "bad_reply": "labelled bad: a review found the reply wrong",
     "empty": "nothing but noise",
     "no_customer": "the customer says nothing",
     "no_reply": "the counter never replies to the customer",

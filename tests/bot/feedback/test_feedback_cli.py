@@ -141,6 +141,15 @@ def test_dialogues_carry_the_passages_and_leave_out_what_these_do_not_hold_up(fo
     assert counts["left_out"] == {"its passage has changed since": 1, "the guard refuses the reply": 1}
 
 
+def test_an_export_is_written_through_no_link(folder: Path) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.write_text("mine")
+    (folder / ".rows.jsonl.unfinished").symlink_to(elsewhere)
+    exported(folder)
+    assert elsewhere.read_text() == "mine"
+    assert not (folder / "rows.jsonl").is_symlink()
+
+
 def test_an_export_is_on_the_record_with_the_print_of_its_file(folder: Path) -> None:
     liked = teller(folder, "list").output.split()[0]
     teller(folder, "approve", liked, *REVIEWER)

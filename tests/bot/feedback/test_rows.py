@@ -10,6 +10,7 @@ from typing import Any
 from bot.feedback.dialogues import Ground, as_dialogues
 from bot.feedback.item import Item
 from bot.feedback.rows import Exchange, as_messages, exchanges, runs
+from bot.rails.excerpt import excerpt
 from bot.types import Language, Passage
 
 FEE = Passage("card.fee", "zh", "补卡收费吗", "补卡工本费每张8元。")
@@ -114,7 +115,6 @@ def ground(**changed: Any) -> Ground:
 
     made = Ground(
         passage=passage,
-        excerpt=lambda shown: shown.text,
         objection=lambda reply, on, question: "",
         refuses=lambda reply, language: False,
         longest={"zh": (240, 120), "en": (700, 360)},
@@ -162,12 +162,23 @@ def test_what_the_knowledge_no_longer_holds_up_is_left_out_and_said() -> None:
         objection=refused,
     )
     assert (made, left) == ([], {"its passage is gone": 1, "the guard refuses the reply": 1})
-    assert rows(ASKED, excerpt=lambda passage: "补卡工本费每张9元。")[1] == {
-        "its passage has changed since": 1
-    }
+    was = replace(ASKED, cited=(("card.fee", "补卡工本费每张9元。"),))
+    assert rows(was)[1] == {"its passage has changed since": 1}
     assert rows(replace(ASKED, passages=()))[1] == {"stands on no passage": 1}
     assert rows(replace(ASKED, verdict="down"))[1] == {"a bad reply": 1}
     assert rows(replace(ASKED, reply="好" * 121))[1] == {"the reply is too long": 1}
+
+
+def test_a_passage_is_the_same_wherever_its_excerpt_was_cut_out() -> None:
+    text = "\n".join(f"Step {number}: wait {number} days, then sign form {number}." for number in range(40))
+    mark = text.index("wait 30 days")
+    shown = excerpt(text, (mark, mark + 12)).text
+    assert (shown[0], shown[-1]) == ("…", "…")
+    asked = replace(ASKED, language="en", cited=(("card.fee", shown),))
+    for now, left in ((text, {}), (text.replace("wait 30", "wait 31"), {"its passage has changed since": 1})):
+        passage = Passage("card.fee", "en", "Fees", now)
+        wide: Any = {"zh": (5000, 500), "en": (5000, 500)}
+        assert rows(asked, passage=lambda id, lang, found=passage: found, longest=wide)[1] == left
 
 
 def test_an_exchange_that_is_left_out_cuts_the_dialogue() -> None:

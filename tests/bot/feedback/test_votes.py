@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,6 +31,7 @@ from bot.store.custody import Custody
 from bot.store.retention import steps
 from bot.tickets.open import open_ticket
 from bot.types import Citation, InboundEvent, Sources, Text
+from inference.privacy.leaks import stated_in
 from inference.privacy.masker import TextMasker
 from tests.bot.trust.rig import group_event, send_all
 from tests.make import NOON, T0, event
@@ -127,6 +133,49 @@ async def test_a_vote_on_what_was_never_answered_is_none(store: Store) -> None:
     assert await handle(store, press("up", "q9", id="p1")) == []
     assert await handle(store, press("up", "q1", id="p2", chat="somebody else")) == []
     assert await votes(store) == []
+
+
+async def test_only_a_vote_that_counts_is_on_the_record_and_never_what_a_client_made_up(store: Store) -> None:
+    await handle(store, event("年费多少", id="q1"))
+    words = "我的卡号是 6222021234567890123"
+    for number, on in enumerate(("q1", "q1", words, "q9")):
+        await handle(store, press("up", on, id=f"p{number}"))
+    found = await Custody(store).export("fake:test:wang", by="chen", now=T0)
+    cast = [entry["data"] for entry in found["audit"] if entry["kind"] == "feedback.voted"]
+    assert [(data["on"], data["cast"]) for data in cast] == [("q1", "new")]
+    assert "6222021234567890123" not in str(found["audit"])
+
+
+async def test_only_a_line_with_votes_under_it_can_be_voted_on(store: Store) -> None:
+    await store.accept(event("转人工", id="q1"), b"", queue_limit=100, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=30, limit=1)
+    plain = reply(claim.event, "zh", Text("请稍等"))
+    other = reply(claim.event, "zh", Text("好"), votes_under(event(id="q2")), number=1)
+    await store.complete(claim, Outcome(messages=(plain, other)), now=T0)
+    await send_all(store)
+    assert await handle(store, press("up", "q1", id="p1")) == []
+    assert await votes(store) == []
+
+
+async def test_a_denied_sender_has_no_vote(store: Store) -> None:
+    await handle(store, event("年费多少", id="q1"))
+    assert await handle(store, press("down", id="p1"), admission=Admission("denied")) == []
+    assert await votes(store) == []
+
+
+async def test_thanks_answer_nothing_and_push_nothing_out_of_the_context(store: Store) -> None:
+    await handle(store, event("年费多少", id="q1"))
+    await store.accept(event("在吗", id="q2"), b"", queue_limit=100, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=30, limit=1)
+    await store.complete(claim, Outcome(seen="在吗"), now=T0)
+    for number in range(20):
+        await handle(store, press("up" if number % 2 else "down", id=f"p{number}"))
+    [exchange] = await store.exchanges(event().conversation.key, limit=6, since=0)
+    assert (exchange.question, exchange.answer) == ("年费多少", "re: 年费多少")
+    # They were said all the same: whoever looks at the conversation sees them.
+    lines = await store.transcript(event().conversation.key, limit=2)
+    assert ["已改为" in line.message.text for line in lines if line.message] == [True, True]
+    assert [line.role for line in lines] == ["bot", "bot"]
 
 
 async def test_a_vote_is_no_line_of_the_conversation(store: Store) -> None:
@@ -235,6 +284,73 @@ async def test_a_resolution_answers_what_was_asked_before_the_wish_for_a_person(
     await desk(store).review([id], "approved", by="zhou", now=T0)
     [[one]] = await desk(store).reviewed(gap_s=60)
     assert (one.source, one.passages) == ("ticket", ())
+
+
+async def test_the_banks_own_number_stays_in_an_answer_and_nobody_elses_does(store: Store) -> None:
+    await handle(store, event("打13800138000还是13911027745", id="q1"))
+    await handle(store, press("up", id="p1"))
+    own = FeedbackDesk(store, TextMasker(), stated=stated_in(["网点电话：139-1102-7745"]))
+    [item] = await own.items()
+    await own.review([item.id], "approved", by="zhou", now=T0)
+    [[one]] = await own.reviewed(gap_s=60)
+    assert one.question == "打138****8000还是139****7745"
+    assert one.reply == "re: 打138****8000还是13911027745"
+    id = await own.correct(str(item.id), "张伟，请打13911027745，别打13800138000", by="chen", now=T0)
+    assert "请打13911027745，别打138****8000" in (await own.item(id)).text
+
+
+async def test_what_code_put_under_an_answer_is_not_learnt_whatever_it_would_put_there_now(
+    store: Store,
+) -> None:
+    under = "以本行公告为准。"
+
+    async def appends(incoming: InboundEvent, context: Context) -> Outcome:
+        outcome = await answers(incoming, context)
+        [said] = outcome.messages
+        parts = (Text(f"年费200元。\n\n{under}"), *said.parts[1:])
+        return replace(outcome, messages=(msgspec.structs.replace(said, parts=parts, appended=(under,)),))
+
+    await store.accept(event("年费多少", id="q1"), b"", queue_limit=100, now=T0)
+    [claim] = await store.claim(now=T0, lease_s=30, limit=1)
+    await store.complete(claim, await appends(claim.event, Context(CONFIG)), now=T0)
+    await send_all(store)
+    await handle(store, press("up", id="p1"))
+    [item] = await desk(store).items()
+    await desk(store).review([item.id], "approved", by="zhou", now=T0)
+    [[one]] = await desk(store).reviewed(gap_s=60, leave_out=("another paragraph",))
+    assert one.reply == "年费200元。"
+
+
+async def test_a_vote_that_is_changed_while_it_is_reviewed_is_not_approved(postgres_url: str) -> None:
+    store = await Store.open(postgres_url)
+    try:
+        item = await answered(store)
+        async with store._engine.connect() as other:
+            await other.exec_driver_sql("DELETE FROM feedback")
+            review = asyncio.create_task(desk(store).review([item.id], "approved", by="zhou", now=T0))
+            async with store._engine.connect() as watcher:
+                waits = "wait_event_type = 'Lock' AND datname = current_database()"
+                look = f"SELECT 1 FROM pg_stat_activity WHERE {waits}"  # noqa: S608
+                while (await watcher.exec_driver_sql(look)).first() is None:
+                    await watcher.rollback()
+                    await asyncio.sleep(0.01)
+            await other.commit()
+        with pytest.raises(StoreError, match="no feedback"):
+            await review
+    finally:
+        await store.close()
+
+
+async def test_a_correction_for_somebody_who_was_just_erased_is_one_clear_line(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    try:
+        item = await answered(store)
+        with closing(sqlite3.connect(tmp_path / "store.db")) as elsewhere, elsewhere:
+            elsewhere.execute("DELETE FROM subjects")
+        with pytest.raises(StoreError, match="isn't kept any more"):
+            await desk(store).correct(str(item.id), "200元", by="chen", now=T0)
+    finally:
+        await store.close()
 
 
 async def test_one_that_can_not_be_approved_keeps_all_from_it(store: Store) -> None:

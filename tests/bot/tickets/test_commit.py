@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.config.staff import Staff, StaffFile
+from bot.rails.base import reply
 from bot.rails.human import HUMAN
 from bot.store import Outcome, Store, audit
 from bot.store.custody import Custody
@@ -17,7 +18,9 @@ from bot.store.tickets import forget
 from bot.tickets.numbers import parse
 from bot.tickets.open import open_ticket
 from bot.tickets.ticket import Committed, Department, Severity, Ticket, TicketDraft
-from bot.types import Card, HandOver, InboundEvent, OutboundMessage
+from bot.types import Card, HandOver, InboundEvent, OutboundMessage, Text
+from inference.summary import ConversationNotes
+from tests.bot.trust.rig import group_event
 from tests.make import event
 
 MONDAY = datetime.fromisoformat("2026-11-23T10:00:00+08:00")
@@ -162,6 +165,33 @@ async def test_a_plain_wish_for_a_person_joins_whatever_is_open(store: Store) ->
     [joined] = await turn(store, second, draft(second, department="contact_center", joins=True))
     assert joined.ticket.number == opened.ticket.number
     assert joined.ticket.department == "fraud_risk"
+
+
+async def test_a_members_case_tells_nothing_of_what_others_in_the_group_said(store: Store) -> None:
+    for sender, words in (("wang", "我被骗了五万"), ("li", "卡丢了怎么办"), ("wang", "怎么还款")):
+        said = group_event(words, sender=sender, id=f"{sender}-{words}")
+        await store.accept(said, b"", queue_limit=100, now=NOW)
+        [claim] = await store.claim(now=NOW, lease_s=30, limit=1)
+        answer = reply(said, "zh", Text(f"re: {words}"))
+        await store.complete(claim, Outcome(messages=(answer,), seen=words), now=NOW)
+    wish = group_event("转人工", sender="li", id="wish")
+    found = await store.exchanges(wish.conversation.key, limit=6, since=0)
+    assert [exchange.asker.rpartition("|")[2] for exchange in found] == ["wang", "li", "wang"]
+    draft = open_ticket(
+        wish,
+        staff=NOBODY,
+        now=MONDAY,
+        department="cards",
+        reason="asked_for_person",
+        severity="P3",
+        text="转人工",
+        history=found,
+        notes=ConversationNotes(lambda id, language: ""),
+    )
+    assert "卡丢了怎么办" in draft.summary
+    assert "re: 卡丢了怎么办" in draft.summary
+    assert "骗" not in draft.summary
+    assert "还款" not in draft.summary
 
 
 async def test_members_of_a_group_have_cases_of_their_own(store: Store) -> None:

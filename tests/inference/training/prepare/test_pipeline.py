@@ -60,6 +60,15 @@ def test_conversations_become_canonical_masked_rows(tmp_path: Path) -> None:
     assert report.statistics["masked"]["kinds"]["NAME"] == {"pieces": 2, "share_of_dialogues": 0.5}
 
 
+def test_a_reply_that_was_found_bad_is_no_example_and_no_bad_row(tmp_path: Path) -> None:
+    good = {**chat("卡丢了怎么办", "请先挂失", id="a"), "label": "good"}
+    bad = {**chat("怎么开户", "不用带证件", id="b"), "label": "bad"}
+    report = run(tmp_path, [good, bad])
+    assert [row["id"] for row in kept(tmp_path)] == ["a"]
+    assert {reason: what.count for reason, what in report.dropped.items()} == {"bad_reply": 1}
+    assert (report.rows, report.bad, report.read) == (2, 0, 2)
+
+
 def made_id(folder: Path) -> str:
     [row] = [row for row in kept(folder) if row["language"] == "en"]
     id: str = row["id"]
