@@ -21,6 +21,12 @@ from inference.guard.units import unit
 
 __all__ = ["Figure", "about", "compatible", "find_figures"]
 
+_ENDLESS = re.compile(r"[\d,.点零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟]{65}")
+"""More numerals in a row than any sum has: such a run isn't reckoned with, it is only itself. (Python
+refuses to read more than 4,300 digits.)"""
+_AS_TEXT = frozenset({"email", "url", "phone", "code", "swift", "other"})
+"""Patterns whose value is what is written."""
+
 
 def find_figures(text: str) -> tuple[Figure, ...]:
     """All figures of a text in order; `start` and `end` are positions in `text` itself."""
@@ -35,6 +41,9 @@ def find_figures(text: str) -> tuple[Figure, ...]:
             if marker:
                 markers = marker
                 continue
+        if name not in _AS_TEXT and _ENDLESS.search(match[0]):
+            figures.append(Figure("code", match[0], match.start(), match.end(), match[0]))
+            continue
         found = READERS[name](groups, folded, match)
         if found is None:
             continue

@@ -95,12 +95,15 @@ _MANY = "⑩-⑳⑽-⒇⒈-⒛⓫-⓴⓾❿➉➓㉑-㉟㊱-㊿㈠-㈩㊀-㊉"
 """Numbers of several digits, or 汉字, in one sign."""
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    ("email", r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
+    # Bounded, or a long text without spaces (5%5%5%…) is read anew at every figure: 64 characters before
+    # the @ are the most there are (RFC 5321, 4.5.3.1.1), and no scheme in use is half as long.
+    ("email", r"[a-z0-9][a-z0-9._%+-]{0,63}@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     (
         "url",
-        r"(?:[a-z][a-z0-9+.-]*://"
+        r"(?:[a-z][a-z0-9+.-]{0,63}://"
         r"|www\.)[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef<>\"'“”‘’()\[\]]*[a-z0-9/=&#_-]"
-        r"|(?<![a-z0-9.-])(?:[a-z0-9-]+\.)*[a-z0-9-]{2,}\.[a-z]{2,}(?![a-z0-9])(?:/[\w./?=&%#~-]*[\w/])?",
+        r"|(?<![a-z0-9.-])(?:[a-z0-9-]+\.)*[a-z0-9-]{2,}\.[a-z]{2,}(?![a-z0-9])(?:/[\w./?=&%#~-]*[\w/])?"
+        r"|(?<=@)[a-z0-9-]+(?:\.[a-z0-9-]+)+",
     ),
     (
         "date",
