@@ -68,11 +68,30 @@ _CIRCLED_NUMBER = re.compile(
 _WIDE_SEPARATOR = re.compile(r"(?<=\d)，(?=\d{3}(?!\d))")
 
 
+_ITEM = re.compile(r"(?:^|[。；;：:\n])[ \t]*([①-⑨])")
+
+
+def _circled_marks(text: str) -> frozenset[int]:
+    """Where the ② and what follows of a list ①, ②, ③ … stand, each at its item's beginning."""
+    marks, count = [], 0
+    for match in _ITEM.finditer(text):
+        if ord(match[1]) - ord("①") == count:
+            count += 1
+            marks.append(match.start(1))
+    return frozenset(marks[1:])
+
+
+def _opened(match: re.Match[str], marks: frozenset[int]) -> str:
+    mark = match.start() in marks
+    return match[0][:mark] + match[0][mark:].translate(_OPEN)
+
+
 def fold_figures(text: str) -> str:
     """ASCII digits and signs, Simplified units; as long as `text`."""
     text = text.translate(_FOLD)
     if not text.isascii():
-        text = _CIRCLED_NUMBER.sub(lambda match: match[0].translate(_OPEN), text)
+        marks = _circled_marks(text)
+        text = _CIRCLED_NUMBER.sub(lambda match: _opened(match, marks), text)
     return _WIDE_SEPARATOR.sub(",", text)
 
 
