@@ -28,6 +28,7 @@ from bot.ports import (
 )
 from bot.safeguards import Safeguards
 from bot.suitability.shelf import Counter, LiveCounter
+from bot.tickets.request import asks_for_person
 from bot.types import InboundEvent, Language
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def make_notes(retriever: Retriever) -> NoteTaker:
         passage = retriever.passage(id, language)
         return passage.title if passage is not None else ""
 
-    return ConversationNotes(title)
+    return ConversationNotes(title, asks_for_person)
 
 
 def make_guard() -> Guard:

@@ -11,6 +11,8 @@ LONGEST = 240
 """Characters that a citation shows, marks of omission included."""
 _OPENING = re.compile(r"(?<=[。！？；!?;])|(?<=\. )|(?<=[，,、] )|(?<=[，、])")
 """Where an excerpt may well begin."""
+_ADDRESS = re.compile(r"https?://[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef<>\"“”‘’]+")
+"""Shown whole or not at all: half of one leads elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def excerpt(text: str, mark: tuple[int, int] | None = None, longest: int = LONGE
     """
     if mark is None or not 0 <= mark[0] < mark[1] <= len(text) or not text[mark[0] : mark[1]].strip():
         line = " ".join(text.split())
-        return Excerpt(line if len(line) <= longest else line[: longest - 1] + "…")
+        return Excerpt(line if len(line) <= longest else line[: _ending(line, 1, longest - 1)] + "…")
     start, end = _trimmed(text, *mark)
     # Squeezed together with a neighbour, so that a space at the answer's border stays one space.
     before = " ".join((text[:start] + "|").split())[:-1]
@@ -38,7 +40,11 @@ def excerpt(text: str, mark: tuple[int, int] | None = None, longest: int = LONGE
     line, start = before + inside + after, len(before)
     end = min(start + len(inside), start + longest - 2)
     first = 0 if len(line) <= longest or end < longest else _beginning(line, start, end, longest)
-    last = len(line) if len(line) - first + (first > 0) <= longest else first + longest - 1 - (first > 0)
+    last = (
+        len(line)
+        if len(line) - first + (first > 0) <= longest
+        else _ending(line, end, first + longest - 1 - (first > 0))
+    )
     shown, ahead = line[first:last], 1 if first else 0
     whole = ("…" if first else "") + shown + ("…" if last < len(line) else "")
     return Excerpt(whole, (start - first + ahead, end - first + ahead))
@@ -53,4 +59,14 @@ def _beginning(line: str, start: int, end: int, longest: int) -> int:
     """Where to begin, so that the answer is whole and what leads to it is read as far as there is room."""
     earliest = max(0, end - longest + 2, start - (longest - 2 - (end - start)) * 2 // 3)
     opening = _OPENING.search(line, earliest, start + 1)
-    return min(opening.start(), start) if opening else max(earliest, line.rfind(" ", earliest, start) + 1)
+    first = min(opening.start(), start) if opening else max(earliest, line.rfind(" ", earliest, start) + 1)
+    return next((min(to, start) for at, to in _addresses(line) if at < first < to), first)
+
+
+def _ending(line: str, least: int, last: int) -> int:
+    """Where to end, at `last` or before; not before `least`."""
+    return next((max(at, least) for at, to in _addresses(line) if at < last < to), last)
+
+
+def _addresses(line: str) -> list[tuple[int, int]]:
+    return [match.span() for match in _ADDRESS.finditer(line)]

@@ -20,6 +20,11 @@ __all__ = ["Use", "find_misuse", "uses"]
 MARGIN = 2
 """By how much another figure's label must fit better. A shared word counts 1, a shared figure 2."""
 
+SHORT = 2
+"""Words, at most, of a piece of a list that leaves out what the one before it named. Another figure
+must label it: in 「小箱300元，中箱600元」 the words do, and with the neighbour's the two would look
+alike."""
+
 _KINDS = frozenset(
     {"percent", "CNY", "USD", "HKD", "amount", "business_day", "day", "month", "minute", "time", "phone"}
 )
@@ -34,20 +39,32 @@ class Use:
     figures: frozenset[tuple[str, object]]
 
 
-def uses(text: str, figures: Sequence[Figure]) -> tuple[Use, ...]:
-    """All labelled figures of a text; `figures` are the text's own."""
+def uses(text: str, figures: Sequence[Figure], *, listed: bool = False) -> tuple[Use, ...]:
+    """All labelled figures of a text; `figures` are the text's own.
+
+    Args:
+        listed: a short piece right behind another shares its words, as in a list; for passages.
+    """
     ends = [match.end() for match in PIECE_END.finditer(text)] + [len(text)]
     found: list[Use] = []
     start = 0
+    noun: frozenset[str] = frozenset()
     for end in ends:
         inside = [figure for figure in figures if start <= figure.start < end and not figure.implicit]
         if inside:
             words = content_units(text[start:end])
+            label = len({figure.kind for figure in inside}) > 1
+            if listed and label and len(words) <= SHORT and text[start - 1 : start] in {"，", ",", "、"}:
+                words |= noun  # 「3年期票面利率1.93%，5年期2.00%」 says the noun once
+            else:
+                noun = words
             found += [
                 Use(figure, words, frozenset((o.kind, o.value) for o in inside if o is not figure))
                 for figure in inside
                 if figure.kind in _KINDS
             ]
+        elif text[start:end].strip():
+            noun = frozenset()
         start = end
     return tuple(found)
 

@@ -32,7 +32,7 @@ _NOT_NEGATIONS = (
 _NEGATIONS = (
     r"不是|并非|并不|不能|不会|不可以?|不得|不予|不允许|不支持|没有|没能|没|无法|无须|无需|从未|尚未"
     r"|从不|绝不|决不|毫不|未必|禁止|严禁|杜绝|切勿|请勿"
-    r"|不|未|无|非|勿|别|莫|免(?!息|密|打扰|得|疫)"
+    r"|不|未|无|非|勿|别|莫|免(?!息|密|打扰|得|疫|签(?![字名证署订]))"
     r"|\bcan ?not\b|\bcan['’]t\b"
     r"|\b(?:do|does|did|is|are|was|were|have|has|had|wo|would|could|should|must|need|might|ai)n['’]t\b"
     r"|\bnot\b|\bno\b|\bnever\b|\bnone\b|\bnothing\b|\bnobody\b"

@@ -21,13 +21,21 @@ from inference.guard.units import unit
 
 __all__ = ["Figure", "about", "compatible", "find_figures"]
 
+_ENDLESS = re.compile(r"[\d,.点零〇一二两三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟]{65}")
+"""More numerals in a row than any sum has: such a run isn't reckoned with, it is only itself. (Python
+refuses to read more than 4,300 digits.)"""
+_AS_TEXT = frozenset({"email", "url", "phone", "code", "swift", "other"})
+"""Patterns whose value is what is written."""
+
 
 def find_figures(text: str) -> tuple[Figure, ...]:
     """All figures of a text in order; `start` and `end` are positions in `text` itself."""
     folded = fold_figures(text)
     figures: list[Figure] = []
     markers = 0
-    for match in SCAN.finditer(folded):
+    at = 0
+    while match := SCAN.search(folded, at):
+        at = match.end()
         name = match.lastgroup or ""
         groups = {key: value for key, value in match.groupdict().items() if value is not None}
         if name == "number":
@@ -35,6 +43,13 @@ def find_figures(text: str) -> tuple[Figure, ...]:
             if marker:
                 markers = marker
                 continue
+            if glued := _glued_marker(folded, match, markers):
+                markers += 1
+                at = match.start() + glued
+                continue
+        if name not in _AS_TEXT and _ENDLESS.search(match[0]):
+            figures.append(Figure("code", match[0], match.start(), match.end(), match[0]))
+            continue
         found = READERS[name](groups, folded, match)
         if found is None:
             continue
@@ -54,6 +69,26 @@ _LINE_START = re.compile(r"(?:^|\n)[ \t]*[-*•]?[ \t]*[(（]?(?:第|步骤[ ]?|
 _INLINE_START = re.compile(
     r"(?:[。；;:：!！?？.\n，,)）][ \t]*[(（]?(?:第|步骤[ ]?|step[ ]?)?|[ ][(（])$", re.IGNORECASE
 )
+
+
+_GLUED = re.compile(r"(?P<marker>[2-9]|1\d)\.(?=\d)")
+_COUNTED = frozenset({"minute", "day", "business_day", "trading_day"})
+
+
+def _glued_marker(text: str, match: re.Match[str], previous: int) -> int:
+    """Length of a marker that stands right before a figure (「4.30分钟」 after 1, 2 and 3), or 0. Only
+    before spans of time, which are hardly ever written with decimals, and at an item's beginning."""
+    glued = _GLUED.match(match["n"])
+    if not glued or match["nm"] or not match["nu"] or previous < 2 or int(glued["marker"]) != previous + 1:
+        return 0
+    if unit(match["nu"])[0] not in _COUNTED or not _ITEM_START.search(
+        text[max(0, match.start() - 8) : match.start()]
+    ):
+        return 0
+    return glued.end()
+
+
+_ITEM_START = re.compile(r"[。；;\n][ \t]*\Z")
 
 
 def _list_marker(text: str, match: re.Match[str], previous: int) -> int:

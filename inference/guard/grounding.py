@@ -29,7 +29,7 @@ _COURTESY = """
 很抱歉，资料里没有写这一项。没有提到。没有说明。这一点我这里查不到，不便猜测。您回复“人工”，我请同事帮您确认，马上为您转接人工客服。
 同事接着为您办理，核实情况，跟进处理。您别着急，先别慌，我理解您的心情，给您添麻烦了，谢谢您告诉我，谢谢您的耐心，请您放心。
 您是想问哪一种？您指的是哪一个？您说的是哪个？方便告诉我吗？告诉我一声，我好帮您看看。还有什么可以帮您？按您说的情况，简单说，目前，另外，也就是说。
-这件事需要同事来办，我在聊天里办不了，没法替您操作，不能替您决定，看不到您的账户，请您稍等。
+由同事跟进，由同事办理，愿意的话，您想问清楚，同事会跟进。这件事需要同事来办，我在聊天里办不了，没法替您操作，不能替您决定，看不到您的账户，请您稍等。
 Sorry, the notes don't say, mention, cover or explain this. I can't see your account or do this in the chat,
 I can't guess. Reply "staff" and a colleague will check, confirm, look into it, follow up and take over,
 hand you over to our staff, speak with a person. Please don't worry, I understand how upsetting, stressful,

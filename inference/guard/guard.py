@@ -35,6 +35,8 @@ _OWN = re.compile(
     re.IGNORECASE,
 )
 
+_TELLS_LANGUAGE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|(?:[A-Za-z][^A-Za-z]*){6}")
+"""A code alone (E07, OUR) is asked about in any language: without 汉字 it takes six letters to tell."""
 _ABOUT_BEFORE = re.compile(
     r"(?:大?约|大概|差不多|将?近|左右)(?:是|为|要|需要?)?$"
     r"|\b(?:about|around|roughly|approximately|some|nearly|close to)[ ]$",
@@ -72,7 +74,7 @@ class Evidence:
         figures = find_figures(whole)
         return cls(
             figures,
-            uses(text, find_figures(text)),
+            uses(text, find_figures(text), listed=True),
             content_units(whole),
             statements(text),
             bounds(whole, figures),
@@ -184,7 +186,9 @@ def _personal(reply: str, passages: Sequence[Passage]) -> str:
 
 
 def _wrong_language(reply: str, passages: Sequence[Passage], question: str) -> str:
-    asked = language_of(question) or (passages[0].language if passages else None)
+    asked = (language_of(question) if _TELLS_LANGUAGE.search(question) else None) or (
+        passages[0].language if passages else None
+    )
     answered = language_of(reply)
     if asked is None or answered is None or asked == answered:
         return ""

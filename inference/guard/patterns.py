@@ -68,11 +68,30 @@ _CIRCLED_NUMBER = re.compile(
 _WIDE_SEPARATOR = re.compile(r"(?<=\d)，(?=\d{3}(?!\d))")
 
 
+_ITEM = re.compile(r"(?:^|[。；;：:\n])[ \t]*([①-⑨])")
+
+
+def _circled_marks(text: str) -> frozenset[int]:
+    """Where the ② and what follows of a list ①, ②, ③ … stand, each at its item's beginning."""
+    marks, count = [], 0
+    for match in _ITEM.finditer(text):
+        if ord(match[1]) - ord("①") == count:
+            count += 1
+            marks.append(match.start(1))
+    return frozenset(marks[1:])
+
+
+def _opened(match: re.Match[str], marks: frozenset[int]) -> str:
+    mark = match.start() in marks
+    return match[0][:mark] + match[0][mark:].translate(_OPEN)
+
+
 def fold_figures(text: str) -> str:
     """ASCII digits and signs, Simplified units; as long as `text`."""
     text = text.translate(_FOLD)
     if not text.isascii():
-        text = _CIRCLED_NUMBER.sub(lambda match: match[0].translate(_OPEN), text)
+        marks = _circled_marks(text)
+        text = _CIRCLED_NUMBER.sub(lambda match: _opened(match, marks), text)
     return _WIDE_SEPARATOR.sub(",", text)
 
 
@@ -95,12 +114,15 @@ _MANY = "⑩-⑳⑽-⒇⒈-⒛⓫-⓴⓾❿➉➓㉑-㉟㊱-㊿㈠-㈩㊀-㊉"
 """Numbers of several digits, or 汉字, in one sign."""
 
 _PATTERNS: tuple[tuple[str, str], ...] = (
-    ("email", r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
+    # Bounded, or a long text without spaces (5%5%5%…) is read anew at every figure: 64 characters before
+    # the @ are the most there are (RFC 5321, 4.5.3.1.1), and no scheme in use is half as long.
+    ("email", r"[a-z0-9][a-z0-9._%+-]{0,63}@[a-z0-9-]+(?:\.[a-z0-9-]+)+"),
     (
         "url",
-        r"(?:[a-z][a-z0-9+.-]*://"
+        r"(?:[a-z][a-z0-9+.-]{0,63}://"
         r"|www\.)[^\s\u3000-\u303f\u4e00-\u9fff\uff00-\uffef<>\"'“”‘’()\[\]]*[a-z0-9/=&#_-]"
-        r"|(?<![a-z0-9.-])(?:[a-z0-9-]+\.)*[a-z0-9-]{2,}\.[a-z]{2,}(?![a-z0-9])(?:/[\w./?=&%#~-]*[\w/])?",
+        r"|(?<![a-z0-9.-])(?:[a-z0-9-]+\.)*[a-z0-9-]{2,}\.[a-z]{2,}(?![a-z0-9])(?:/[\w./?=&%#~-]*[\w/])?"
+        r"|(?<=@)[a-z0-9-]+(?:\.[a-z0-9-]+)+",
     ),
     (
         "date",

@@ -30,6 +30,7 @@ _SYNONYMS = (
     (re.compile(r"\b(?:CNY|RMB) ?0(?![\d.,])", re.IGNORECASE), "no charge"),
     (re.compile(r"免费|免收费|不要钱|不花钱|不用(?:付)?钱"), "不收费"),
     (re.compile(r"无须|无需|不必|不用|用不着"), "不需要"),
+    (re.compile(r"照常(?:进行)?(?=[，。；！？,;!?\s]|$)"), "不受影响"),
     (re.compile(r"收取(?:手续)?费用?|(?:要|需)付费|要钱"), "收费"),
     (re.compile(r"\bfree of charge\b|\bfor free\b|\bfree\b|\bwaived\b", re.IGNORECASE), "no charge"),
     (re.compile(r"\bfees?\b|\bcharged\b|\bcharges\b|\bcost\b|\bcosts\b", re.IGNORECASE), "charge"),
@@ -45,7 +46,7 @@ _FREE = re.compile(
     r"免费|不收(?:取)?[^，。；\n]{0,6}费|免收|\bfree\b|\bno (?:fee|charge)|\bwaived\b", re.IGNORECASE
 )
 _PRICED = re.compile(
-    r"\d[^，。；\n]{0,6}元|元|收费|收取|手续费|费用|费率|\bCNY|\bUSD|\bfees?\b|\bcosts?\b|\bcharg\w+(?<!of charge)|%",
+    r"\d[^，。；\n]{0,6}元|元|收费|收取|手续费|费用|费率|\bCNY|\bUSD|\bfees?\b|\bcosts?\b|\bcharg\w+(?<!of charge)|[%‰]|[千万]分之|\bper mill",
     re.IGNORECASE,
 )
 

@@ -103,10 +103,17 @@ def _denied(sentence: str, start: int, previous: int) -> bool:
     """Whether an odd number of negations governs what begins at `start`. In 不保本不保收益 each promise has
     its own; in 不保本保收益 the second shares the first's."""
     scope = _scope(sentence, start)
+    if _NOR.search(scope):
+        return True
     own = scope[max(0, previous - (start - len(scope))) :]
     return negations(own if negations(own) else scope) % 2 == 1
 
 
+_NOR = re.compile(
+    r"^\s*neither (?:(?:the|your|any|a|an|its) )?(?:[a-z]+ ){1,3}nor (?:(?:the|your|any|a|an|its) )?$",
+    re.IGNORECASE,
+)
+"""Right before the second of two things that are denied together; as two negations they'd make a promise."""
 _BREAK = re.compile(
     r"[,，:：]|\b(?:but|however|although|because|while)\b|但是?|不过|然而|而且|因为|所以", re.IGNORECASE
 )

@@ -178,12 +178,20 @@ def _read_number(groups: Groups, text: str, match: re.Match[str]) -> Found:
 _STRUCTURE = re.compile(
     r"个?(?:步骤|方法|方式|办法|选择|途径|渠道|原因|条件|部分|方面|要点|阶段|选项|问题|情况|地方)"
 )
+_WEEKDAY = re.compile(r"(?<![每一两二三四五六七八九十几数\d])(?:周|星期|礼拜)[一二三四五六]个\Z")
+"""周六个人业务 is about 个人业务 on a Saturday; 每周六个人 is six."""
 _HOLIDAY = re.compile("假期|长假|黄金周|国庆")
 
 
 def _read_words(groups: Groups, text: str, match: re.Match[str]) -> Found:
     run, unit_text = groups["w"], groups.get("wu", "")
     before = text[max(0, match.start() - 1) : match.start()]
+    if (
+        unit_text == "个"
+        and text.startswith("人", match.end())
+        and _WEEKDAY.search(text[max(0, match.end() - 6) : match.end()])
+    ):
+        return None
     if before in {"双", "十"} or (run == "十一" and _HOLIDAY.match(text, match.end())):
         return None
     value = chinese_number(run)

@@ -56,6 +56,13 @@ _UNITS: tuple[tuple[str, str, Fraction], ...] = (
         Fraction(1),
     ),
 )
+# In "over 70 GBP 2;" the code belongs to what follows.
+_BEFORE_NUMBER = r"(?![ ]\d[\d,]*(?:\.\d+)?(?:[;)\n]|[,.](?!\d)))"
+_CODE = re.compile(r"(usd|eur|hkd|gbp|jpy|aud|cad|sgd|chf|cny|rmb)\\b")
+_UNITS = tuple(
+    (_CODE.sub(lambda code: f"{code[0]}{_BEFORE_NUMBER}", pattern), kind, factor)
+    for pattern, kind, factor in _UNITS
+)
 UNIT = "|".join(f"(?P<u{index}>{pattern})" for index, (pattern, _, _) in enumerate(_UNITS))
 _UNIT = re.compile(UNIT, re.IGNORECASE)
 UNIT = re.sub(r"\?P<u\d+>", "?:", UNIT)

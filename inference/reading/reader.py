@@ -89,6 +89,8 @@ class SpanReader:
             if found is None or not found.clear:
                 return None
             run: tuple[int, int] | None = (found.clause, found.clause)
+        elif len(passage.clauses) < 2:
+            return None  # a share among one is certain whatever was asked
         else:
             where = [clause.piece.sentence for clause in passage.clauses]
             run = shortest_run(self._shares(question, passage, earlier), where, self._weights.clear)

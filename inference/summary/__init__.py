@@ -1,4 +1,4 @@
-"""Summaries: of a conversation for staff, and of long texts for the digest."""
+"""Summaries: of a conversation for staff, and of long texts."""
 
 from inference.summary.conversation import ConversationNotes, Notes
 from inference.summary.long_text import Summariser

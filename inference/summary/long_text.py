@@ -8,6 +8,7 @@ relevance, Carbonell & Goldstein 1998), while they fit; and they are shown in th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ WINDOW = 120
 put forward together."""
 LEAST = {True: 6, False: 20}
 """Characters of what counts as a sentence, with 汉字 and without: headings and list marks say too little."""
+COPY = 0.98
+"""Likeness from which a sentence says nothing that another hasn't said."""
 JUMP, STEPS = 0.15, 40
 """Of the random walk: the chance to begin anew, and how many steps are taken."""
 
@@ -112,6 +115,8 @@ class Summariser:
                 key=lambda at: worth[at] - self._taste.likeness * likeness[at, chosen].max(initial=0.0),
             )
             left.discard(best)
+            if likeness[best, chosen].max(initial=0.0) > COPY:
+                continue
             chosen.append(best)
             room -= _size(sentences[best])
         return [sentences[at] for at in chosen]
@@ -154,13 +159,37 @@ class Summariser:
 
 def _sentences(text: str) -> list[_Sentence]:
     found, before = [], 0
-    for start, end in sentence_spans(text):
+    for start, end in _joined(text, sentence_spans(text)):
         said, opens = text[start:end], not before or "\n" in text[before:start]
         before = end
         wide = any(character > "\u2e7f" for character in said)
         if len(said) >= LEAST[wide]:
             found.append(_Sentence(start, end, start / len(text), opens, bool(find_figures(said))))
     return found
+
+
+_ABBREVIATED = re.compile(
+    r"(?:^|[\s(\"“])(?:Mrs?|Ms|Dr|Prof|St|Nos?|Art|Sec|vs|approx|[A-Za-z](?:\.[A-Za-z])*)\.$"
+)
+"""A full stop that ends no sentence: Mr., No., e.g., U.S."""
+_CLOSING = re.compile(r"[”’\"'」』）)】》]+[ \t]*")
+
+
+def _joined(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sentences with the closing quotes behind them, and whole where an abbreviation stands in one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        begins = start
+        if joined and "\n" not in text[joined[-1][1] : start]:
+            opens, closes = joined[-1]
+            closing = _CLOSING.match(text, start, end)
+            if _ABBREVIATED.search(text, max(opens - 1, closes - 16, 0), closes):
+                joined[-1], begins = (opens, end), end
+            elif closing and start == closes:
+                joined[-1], begins = (opens, start + len(closing[0].rstrip())), closing.end()
+        if begins < end:
+            joined.append((begins, end))
+    return joined
 
 
 def _walk(likeness: Array) -> Array:

@@ -67,3 +67,13 @@ def test_a_citation_carries_its_mark_and_old_ones_are_still_read() -> None:
     old = b'{"type":"sources","citations":[{"id":"fees","title":"t","excerpt":"e"}]}'
     assert decode(old, Sources).citations == (Citation("fees", "t", "e"),)
     assert b"mark" not in encode(cite(passage))
+
+
+def test_an_address_is_shown_whole_or_not_at_all() -> None:
+    text = "说明见https://www.lanwan.example/help?a=1;b=2，" + "请先登录。" * 8 + "费用每笔5元。"
+    assert excerpt(text, longest=30).text == "说明见…"
+    start = text.index("费用")
+    for longest in range(20, 100):
+        found = excerpt(text, (start, start + 6), longest).text
+        assert ("https://www.lanwan.example/help?a=1;b=2" in found) == ("example" in found)
+        assert len(found) <= longest

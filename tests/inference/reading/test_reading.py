@@ -104,6 +104,11 @@ def test_a_question_about_something_else_marks_nothing(reader: SpanReader) -> No
     assert reader.mark("嗯", BOX) is None
 
 
+def test_a_passage_of_one_clause_is_not_marked_whatever_was_asked(reader: SpanReader) -> None:
+    assert reader.mark("今天天气怎么样", "转账免费") is None
+    assert reader.mark("转账收费吗", "转账免费") is None
+
+
 def test_a_written_reply_marks_what_it_stands_on(reader: SpanReader) -> None:
     mark = reader.mark("丢了钥匙怎么办", BOX, reply="换锁芯收260元。")
     assert mark is not None
@@ -154,6 +159,19 @@ def test_pieces_are_the_guards_clauses_with_their_places() -> None:
 def test_a_bullet_belongs_to_no_piece() -> None:
     text = "- Fee: free\n- 90 days\n•  只限本人"
     assert [text[p.start : p.end] for p in cut(text)] == ["Fee", "free", "90 days", "只限本人"]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("请打开https://a.example/?id=1,2;b!c，再登录。", ["请打开https://a.example/?id=1,2;b!c", "再登录"]),
+        ("See https://a.example/x. Then sign.", ["See https://a.example/x", "Then sign"]),
+        ("**免费，不限次数**，实时到账", ["**免费，不限次数**", "实时到账"]),
+    ],
+)
+def test_no_address_and_no_bold_words_are_cut(text: str, pieces: list[str]) -> None:
+    assert [text[piece.start : piece.end] for piece in cut(text)] == pieces
+    assert [piece.sentence for piece in cut("看https://a.example/?a=1。好")] == [0, 1]
 
 
 @given(st.text(alphabet="元a1。，.,:： \n、不but", max_size=200))

@@ -90,6 +90,26 @@ def test_meaning_may_be_compared_as_well(summariser: Summariser) -> None:
     assert all(sentence.strip() in LIGHT for sentence in found.split(". ")[:1])
 
 
+@pytest.mark.parametrize("text", ["1" * 5000, "一" * 5000, "②" * 5000 + "元", "5%" * 20_000, "a." * 9000])
+def test_numerals_without_end_are_summarised_like_any_other_text(summariser: Summariser, text: str) -> None:
+    assert len(summariser.summarise(f"好消息。{text}。再见了各位，祝好。", 40)) <= 40
+
+
+def test_a_copy_of_a_sentence_fills_no_room(summariser: Summariser) -> None:
+    text = "手续费从4月1日起降到3元。" * 3 + "今天的天气真是很好啊。" + "每个网点都有饮水机可用。"
+    assert summariser.summarise(text, 60).count("手续费") == 1
+
+
+def test_an_abbreviation_ends_no_sentence(summariser: Summariser) -> None:
+    kept = "Then Mr. Smith paid 240 dollars for No. 7, e.g. the U.S. stamp."
+    assert summariser.summarise(f"Gulls cried over the grey harbour. {kept} It rained.", 80) == kept
+
+
+def test_a_closing_quote_stays_with_its_sentence(summariser: Summariser) -> None:
+    text = "经理说：“手续费从4月1日起降到3元。”随后大家慢慢散去回家了。窗外下着雨，天色很暗。"
+    assert summariser.summarise(text, 30) == "经理说：“手续费从4月1日起降到3元。”"
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet="天地人。，!?. \nabc1%元", max_size=300), st.integers(0, 120))
 def test_no_text_is_too_strange(text: str, longest: int) -> None:
