@@ -16,6 +16,7 @@ from inference.generator.options import EngineOptions
 from inference.generator.refusal import refuses
 from inference.guard import ReplyGuard
 from inference.guard.figures import find_figures
+from inference.guard.grounding import content_units
 from inference.training.dialogues import Dialogue, Turn
 
 __all__ = ["Written", "evaluate_dialogues", "measure_replies", "write_dialogues"]
@@ -69,13 +70,16 @@ def measure_replies(written: Sequence[Written]) -> dict[str, Any]:
     """Shares (0–1) over the turns.
 
     Returns:
-        `passed`: the guard leaves the reply as it is; `good`: it passes and refuses where, and only where,
-        the written reply does; `figures`: of the turns whose written reply has figures, those with the same
-        ones and no others; `refused` and `refused_rightly`: of the turns to refuse, and of the refusals;
-        `by_kind`: `good`.
+        `likeness`: mean F1 of the reply's content (pairs of 汉字, stems of words) with that of the written
+        one; 0 where the guard objects or the reply refuses wrongly; for a turn to refuse 1 for any refusal
+        and 0 for anything else. `passed`: the guard leaves the reply as it is; `good`: it passes and refuses
+        where, and only where, the written reply does; `figures`: of the turns whose written reply has
+        figures, those with the same ones and no others; `refused` and `refused_rightly`: of the turns to
+        refuse, and of the refusals; `by_kind`: `good`.
     """
     guard = ReplyGuard()
     passed = good = figured = figures_right = 0
+    likeness = 0.0
     kinds: dict[str, list[bool]] = defaultdict(list)
     to_refuse = refusals = right_refusals = 0
     for one in written:
@@ -85,6 +89,8 @@ def measure_replies(written: Sequence[Written]) -> dict[str, Any]:
         refused, due = refuses(one.reply, language), turn.kind == "refuse"
         passed += ok
         good += ok and refused == due
+        if ok and refused == due:
+            likeness += 1.0 if due else _likeness(one.reply, turn.reply)
         kinds[turn.kind].append(ok and refused == due)
         to_refuse += due
         refusals += refused
@@ -94,6 +100,7 @@ def measure_replies(written: Sequence[Written]) -> dict[str, Any]:
             figures_right += _figures(one.reply) == wanted
     return {
         "turns": len(written),
+        "likeness": round(likeness / max(1, len(written)), 4),
         "passed": _share(passed, len(written)),
         "good": _share(good, len(written)),
         "figures": _share(figures_right, figured),
@@ -118,6 +125,14 @@ def evaluate_dialogues(
 
 def _figures(text: str) -> frozenset[str]:
     return frozenset(figure.text.strip() for figure in find_figures(text) if not figure.implicit)
+
+
+def _likeness(reply: str, written: str) -> float:
+    """F1 of what two replies say. A bare yes has no content, and is like another."""
+    said, wanted = content_units(reply), content_units(written)
+    if not said or not wanted:
+        return float(said == wanted)
+    return 2 * len(said & wanted) / (len(said) + len(wanted))
 
 
 def _share(part: int, whole: int) -> float:

@@ -31,13 +31,14 @@ class _Run:
 
 def promote(run: Path, models: Path, gate: Path, cache: Path) -> dict[str, Any]:
     """Put a run's weights into use if they are no worse on the gate set than what is in use: a classifier
-    by its macro F1 on labelled texts, a generator by its share of good replies to written dialogues.
+    by its macro F1 on labelled texts, a generator by the
+    likeness of its replies to those of written dialogues.
 
     Args:
         cache: folder of the unpacked base, for a generator.
 
     Returns:
-        `name`, `run`, `macro_f1` (or `good`) of the candidate and `before` of what was in use (None for
+        `name`, `run`, `macro_f1` (or `likeness`) of the candidate and `before` of what was in use (None for
         nothing).
 
     Raises:
@@ -46,7 +47,7 @@ def promote(run: Path, models: Path, gate: Path, cache: Path) -> dict[str, Any]:
     """
     found = _read(run)
     if found.generator:
-        what, (score, before) = "good", _generators(found, models, gate, cache)
+        what, (score, before) = "likeness", _generators(found, models, gate, cache)
     else:
         what, (score, before) = "macro_f1", _classifiers(found, models, gate)
     if before is not None and score < before:
@@ -119,11 +120,11 @@ def _generators(run: _Run, models: Path, gate: Path, cache: Path) -> tuple[float
 
     dialogues = read_dialogues(gate)
 
-    def good(base: str, adapter: str) -> float:
-        return float(evaluate_dialogues(load(base, cache=cache, adapter=adapter), dialogues)["good"])
+    def likeness(base: str, adapter: str) -> float:
+        return float(evaluate_dialogues(load(base, cache=cache, adapter=adapter), dialogues)["likeness"])
 
     try:
-        score = good(run.base, str(run.folder / runs.ADAPTER))
+        score = likeness(run.base, str(run.folder / runs.ADAPTER))
     except InferenceUnavailable as error:
         raise TellerError(str(error)) from error
     promoted = models / run.name / runs.ADAPTER
@@ -132,6 +133,6 @@ def _generators(run: _Run, models: Path, gate: Path, cache: Path) -> tuple[float
     else:
         base, adapter = run.base, str(SHIPPED) if run.base == BASE and SHIPPED.is_dir() else ""
     try:
-        return score, good(base, adapter)
+        return score, likeness(base, adapter)
     except InferenceUnavailable:
         return score, None

@@ -180,7 +180,7 @@ def test_a_generator_is_promoted_only_if_it_is_no_worse(place: Path, monkeypatch
     def promoting(candidate: float, before: float) -> dict[str, object]:
         """With scores as said; the models are loaded all the same."""
         scores = iter([candidate, before])
-        monkeypatch.setattr(evaluation, "evaluate_dialogues", lambda *_: {"good": next(scores)})
+        monkeypatch.setattr(evaluation, "evaluate_dialogues", lambda *_: {"likeness": next(scores)})
         return promote(run, models, gate, place)
 
     with pytest.raises(TellerError, match="is worse than the generator in use"):
