@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -182,7 +183,9 @@ def _merged(network: Any, adapter: Path) -> Any:
     from peft import PeftModel  # only a tuned model pays for this import
 
     try:
-        adapted = PeftModel.from_pretrained(network, str(adapter))
+        with warnings.catch_warnings():  # PEFT's own spelling of AdaLoRA's ranks, which it reads all the same
+            warnings.filterwarnings("ignore", "The following rank_pattern keys", RuntimeWarning)
+            adapted = PeftModel.from_pretrained(network, str(adapter))
         if not hasattr(adapted, "merge_and_unload"):
             raise _AdapterMisfit("it is a prefix, which can't be merged; train LoRA")
         return adapted.merge_and_unload(safe_merge=True)

@@ -61,8 +61,14 @@ def configured(
     return config
 
 
+def counter(place: Path) -> Path:
+    """Teller's own configuration, written once."""
+    known = place / "teller.yaml"
+    return known if known.is_file() else write_config(place)
+
+
 def train(place: Path, config: Path, *options: str) -> dict[str, object]:
-    arguments = ["train", "sft", str(config), "--config", str(write_config(place)), *options]
+    arguments = ["train", "sft", str(config), "--config", str(counter(place)), *options]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     metrics: dict[str, object] = json.loads(done.output.strip().splitlines()[-1])
@@ -94,7 +100,7 @@ def test_every_method_learns_and_leaves_what_it_says(place: Path, method: str) -
 
 def test_a_killed_run_goes_on_from_its_last_whole_checkpoint(place: Path) -> None:
     config = configured(place, epochs=400, checks=200)
-    options = [str(config), "--config", str(write_config(place))]
+    options = [str(config), "--config", str(counter(place))]
     work = place / "runs" / ".unfinished-generator-sft"
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", "train", "sft", *options],
@@ -144,7 +150,7 @@ def test_a_stopped_run_reads_on_where_it_was(place: Path, monkeypatch: pytest.Mo
         return evaluate(self, *args, **kwargs)
 
     monkeypatch.setattr(Trainer, "evaluate", stop_at_the_second)
-    stopped = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(write_config(place))])
+    stopped = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(counter(place))])
     assert stopped.exit_code == 130
     assert "goes on" in stopped.output
     kept = newest_checkpoint(place / "runs" / ".unfinished-generator-sft")
@@ -200,7 +206,7 @@ def test_what_is_wrong_with_the_data_is_said(place: Path) -> None:
     def said(found: list[dict[str, object]]) -> str:
         write_rows(place / "rows.jsonl", found)
         config = configured(place)
-        done = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(write_config(place))])
+        done = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(counter(place))])
         assert done.exit_code in (1, 2)
         return done.output
 
@@ -212,13 +218,13 @@ def test_what_is_wrong_with_the_data_is_said(place: Path) -> None:
     assert "`uses` is 7" in said(broken)
     (place / "rows.jsonl").write_bytes(b"\xff\xfe{")
     config = configured(place)
-    done = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(write_config(place))])
+    done = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(counter(place))])
     assert "can't be read" in done.output
 
 
 def test_a_base_that_isnt_there_is_named(place: Path) -> None:
     shutil.rmtree(place / "base")
     config = configured(place)
-    done = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(write_config(place))])
+    done = CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(counter(place))])
     assert done.exit_code == 1
     assert "'base' can't be loaded" in done.output
