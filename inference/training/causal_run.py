@@ -222,7 +222,8 @@ def _save(network: Any, model: LanguageModel, work: Path, config: CausalConfig, 
         return
     for known in network.peft_config.values():
         known.base_model_name_or_path = config.base
-    network.save_pretrained(work / "adapter", save_embedding_layers=False)  # else it asks the hub for the base
+    # Embeddings aren't trained; left to look for itself, PEFT asks the hub for the base.
+    network.save_pretrained(work / "adapter", save_embedding_layers=False)
     (work / "adapter" / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
 
 
