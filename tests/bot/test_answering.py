@@ -138,6 +138,20 @@ async def test_without_the_model_the_passage_is_quoted(model: FakeModel | None) 
     assert (answer.source, answer.text) == ("verbatim", GUIDE.text)
 
 
+async def test_a_reply_that_gives_up_gives_way_to_the_passage_and_is_never_shown() -> None:
+    drafts: list[str] = []
+
+    async def show(text: str) -> None:
+        drafts.append(text)
+
+    refusal = ("很抱歉，资料里没有写这一点，", "您回复“人工”，", "我请同事帮您确认。")
+    answer = await ask(counter(Found(GUIDE), FakeModel([Script(refusal)])), "房贷怎么提前还", show=show)
+    assert answer.source == "verbatim"
+    assert answer.text == GUIDE.text
+    assert answer.guard.startswith("refused")
+    assert drafts == []
+
+
 async def test_more_about_what_was_just_said_is_written_from_the_same_passage() -> None:
     model = FakeModel(["补卡费15元。"])
     history = (Exchange("信用卡丢了怎么办", LOST.text, (LOST.id,)),)
