@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,9 @@ def sums_and_rates(figures: Iterable[Figure]) -> list[Figure]:
     return [figure for figure in figures if figure.kind in _SUMS_AND_RATES and not figure.implicit]
 
 
+_COUNTED = re.compile(r"次|笔|张|个|times\b")
+
+
 def compatible(stated: Figure, evidence: Figure) -> bool:
     """Whether `evidence` says what `stated` states: the same value, in the same or a like unit."""
     mine, theirs = stated.kind, evidence.kind
@@ -60,6 +64,8 @@ def compatible(stated: Figure, evidence: Figure) -> bool:
         return _years(stated) == _years(evidence)
     if {mine, theirs} == {"phone", "number"}:
         return _digits(stated) == _digits(evidence)
+    if "age" in {mine, theirs} and _COUNTED.search(stated.text + evidence.text):
+        return False  # 18岁 bears out 18, not 18次
     return (mine, theirs) in _LIKE and stated.value == evidence.value
 
 

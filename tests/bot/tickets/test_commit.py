@@ -17,6 +17,7 @@ from bot.store.custody import Custody
 from bot.store.tickets import forget
 from bot.tickets.numbers import parse
 from bot.tickets.open import open_ticket
+from bot.tickets.request import asks_for_person
 from bot.tickets.ticket import Committed, Department, Severity, Ticket, TicketDraft
 from bot.types import Card, HandOver, InboundEvent, OutboundMessage, Text
 from inference.summary import ConversationNotes
@@ -186,7 +187,7 @@ async def test_a_members_case_tells_nothing_of_what_others_in_the_group_said(sto
         severity="P3",
         text="转人工",
         history=found,
-        notes=ConversationNotes(lambda id, language: ""),
+        notes=ConversationNotes(lambda id, language: "", asks_for_person),
     )
     assert "卡丢了怎么办" in draft.summary
     assert "re: 卡丢了怎么办" in draft.summary

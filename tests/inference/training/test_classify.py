@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bot.cli import app
 from bot.errors import ConfigError, TellerError
-from inference.classify import TextClassifier, load_classifier
+from inference.classify import SHIPPED, TextClassifier, load_classifier, shipped
 from inference.evaluation.classify import LabelledText, read_labelled, scores
 from inference.training.classify import split, train_classifier
 from inference.training.classify_config import load_classify_config
@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     write_rows(folder / "rows.jsonl", TEXTS)
     (folder / "run.yaml").write_text(
-        "name: intent\ndata: [rows.jsonl]\nheld_out: 0.3\nother: weather\nfinal: false\nout: runs\n"
+        "name: desk\ndata: [rows.jsonl]\nheld_out: 0.3\nother: weather\nfinal: false\nout: runs\n"
         "tuning: {layers: 1, epochs: 12, batch: 6, rate: 0.001, head_rate: 0.02, longest: 24}\n"
     )
     done = CliRunner().invoke(app, ["train", "classify", str(folder / "run.yaml")])
@@ -85,11 +85,11 @@ def test_what_was_trained_tells_the_labels_apart(run: Path) -> None:
 
 def test_promotion_refuses_what_is_worse_and_can_be_undone(run: Path, tmp_path: Path) -> None:
     models, gate = tmp_path / "models", write_rows(tmp_path / "gate.jsonl", TEXTS)
-    with pytest.raises(TellerError, match="no classifier 'intent' in use"):
-        load_classifier("intent", models)
+    with pytest.raises(TellerError, match="no classifier 'desk' in use"):
+        load_classifier("desk", models)
     assert promote(run, models, gate, tmp_path)["before"] is None
-    right = load_classifier("intent", models).classify(["我的卡丢了"])
-    worse = tmp_path / "intent-worse"
+    right = load_classifier("desk", models).classify(["我的卡丢了"])
+    worse = tmp_path / "desk-worse"
     worse.mkdir()
     with np.load(run / "classifier.npz") as arrays:
         spoilt = {name: arrays[name] for name in arrays.files}
@@ -99,16 +99,16 @@ def test_promotion_refuses_what_is_worse_and_can_be_undone(run: Path, tmp_path: 
     (worse / "metrics.json").write_text(json.dumps({"sha256": sha256(worse / "classifier.npz")}))
     with pytest.raises(TellerError, match="worse"):
         promote(worse, models, gate, tmp_path)
-    assert load_classifier("intent", models).classify(["我的卡丢了"]) == right
+    assert load_classifier("desk", models).classify(["我的卡丢了"]) == right
     promote(run, models, gate, tmp_path)
-    assert rollback(models, "intent") == run.name
-    assert rollback(models, "intent") == ""
+    assert rollback(models, "desk") == run.name
+    assert rollback(models, "desk") == ""
     with pytest.raises(TellerError, match="was ever promoted"):
-        rollback(models, "intent")
+        rollback(models, "desk")
 
 
 def test_weights_that_were_cut_short_are_never_promoted(run: Path, tmp_path: Path) -> None:
-    cut = tmp_path / "intent-cut"
+    cut = tmp_path / "desk-cut"
     cut.mkdir()
     for file in ("config.json", "metrics.json"):
         (cut / file).write_text((run / file).read_text())
@@ -167,6 +167,18 @@ def test_scores_count_by_label() -> None:
 def test_eval_says_what_to_do_where_nothing_is_in_use(tmp_path: Path) -> None:
     path = write_config(tmp_path)
     test = write_rows(tmp_path / "test.jsonl", TEXTS)
-    done = CliRunner().invoke(app, ["eval", "intent", "--test", str(test), "--config", str(path)])
+    done = CliRunner().invoke(app, ["eval", "topic", "--test", str(test), "--config", str(path)])
     assert done.exit_code != 0
     assert "teller train classify" in done.output
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_shipped_is_what_its_card_says(name: str) -> None:
+    folder = Path(shipped.__file__).parent / "models"
+    card = (folder / f"{name}.md").read_text("utf-8")
+    assert sha256(folder / f"{name}.npz") in card
+    assert f"teller train classify config/train/{name}.yaml" in card
+    classifier = load_classifier(name)
+    shares = classifier.probabilities(["卡丢了怎么办", "My transfer hasn't arrived"])
+    assert shares.shape == (2, len(classifier.labels))
+    assert np.allclose(shares.sum(axis=1), 1, atol=1e-4)
