@@ -196,7 +196,7 @@ async def _export(live: LiveConfig, out: Path, by: str, dialogues: bool) -> None
 def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left) -> list[dict[str, Any]]:
     from bot.assembly import make_guard
     from inference.generator.refusal import refuses
-    from inference.training.dialogues import LONGEST
+    from inference.training.dialogues import LONGEST, MOST_PASSAGES, MOST_TURNS
 
     passages, guard = _passages(live), make_guard()
 
@@ -209,6 +209,8 @@ def _dialogues(live: LiveConfig, runs: Sequence[Sequence[Exchange]], left: Left)
         objection=objection,
         refuses=refuses,
         longest={"zh": LONGEST["zh"], "en": LONGEST["en"]},
+        most_passages=MOST_PASSAGES,
+        most_turns=MOST_TURNS,
     )
     return [row for run in runs for row in as_dialogues(run, ground, left)]
 

@@ -17,9 +17,6 @@ from bot.types import Language, Passage
 
 __all__ = ["Ground", "Left", "as_dialogues"]
 
-MOST_PASSAGES = 3
-MOST_TURNS = 8
-
 Left = Counter[str]
 """How many exchanges were left out, by reason."""
 
@@ -36,6 +33,9 @@ class Ground:
     """Whether a reply says that the passages don't have it."""
     longest: Mapping[Language, tuple[int, int]]
     """Characters of a passage's text, and of a reply, that the generator reads and writes."""
+    most_passages: int
+    most_turns: int
+    """Of one dialogue."""
 
 
 @dataclass(slots=True)
@@ -46,9 +46,9 @@ class _Growing:
     turns: list[dict[str, Any]] = field(default_factory=list)
     first: Exchange | None = None
 
-    def fits(self, passages: Sequence[Passage]) -> bool:
+    def fits(self, passages: Sequence[Passage], ground: Ground) -> bool:
         together = {passage.id for passage in (*self.passages, *passages)}
-        return len(together) <= MOST_PASSAGES and len(self.turns) < MOST_TURNS
+        return len(together) <= ground.most_passages and len(self.turns) < ground.most_turns
 
     def add(self, one: Exchange, passages: Sequence[Passage], *, refuses: bool) -> None:
         self.first = self.first or one
@@ -77,7 +77,7 @@ def as_dialogues(run: Iterable[Exchange], ground: Ground, left: Left) -> Iterato
         one = replace(said, reply=" ".join(said.reply.split()))
         passages, reason = _passages(one, ground)
         reason = reason or _objection(one, passages, ground)
-        if growing.turns and (reason or not growing.fits(passages)):
+        if growing.turns and (reason or not growing.fits(passages, ground)):
             yield growing.row()
             growing = _Growing()
         if reason:
@@ -95,7 +95,7 @@ def _passages(one: Exchange, ground: Ground) -> tuple[list[Passage], str]:
     if not one.passages:
         return [], "stands on no passage"
     shown, found = dict(one.cited), []
-    for id in one.passages[:MOST_PASSAGES]:
+    for id in one.passages[: ground.most_passages]:
         passage = ground.passage(id, one.language)
         if passage is None:
             return [], "its passage is gone"

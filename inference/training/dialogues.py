@@ -35,6 +35,9 @@ Kind = Literal["answer", "follow_up", "clarify", "refuse", "calm", "hand_over"]
 """What a reply does: answers; answers what only the earlier turns make clear; asks back; says that the
 passages don't have it; calms and answers; leads to a person."""
 GROUNDED: frozenset[Kind] = frozenset({"answer", "follow_up", "calm"})
+MOST_PASSAGES = 2
+"""That a prompt shows."""
+MOST_TURNS = 8
 LONGEST = {"zh": (240, 120), "en": (700, 360)}
 """Characters of a passage's text, and of a reply."""
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -56,8 +59,8 @@ class Dialogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: Text
     lang: Language
     family: Text
-    passages: Annotated[tuple[Quoted, ...], msgspec.Meta(min_length=1, max_length=2)]
-    turns: Annotated[tuple[Turn, ...], msgspec.Meta(min_length=1, max_length=8)]
+    passages: Annotated[tuple[Quoted, ...], msgspec.Meta(min_length=1, max_length=MOST_PASSAGES)]
+    turns: Annotated[tuple[Turn, ...], msgspec.Meta(min_length=1, max_length=MOST_TURNS)]
 
     def passage(self, at: int) -> Passage:
         quoted = self.passages[at]

@@ -118,6 +118,8 @@ def ground(**changed: Any) -> Ground:
         objection=lambda reply, on, question: "",
         refuses=lambda reply, language: False,
         longest={"zh": (240, 120), "en": (700, 360)},
+        most_passages=3,
+        most_turns=8,
     )
     return replace(made, **changed)
 
