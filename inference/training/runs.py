@@ -26,7 +26,6 @@ __all__ = [
     "ADAPTER_WEIGHTS",
     "GENERATOR",
     "WEIGHTS",
-    "active",
     "base_in_use",
     "promote",
     "rollback",
@@ -69,12 +68,6 @@ def run_folder(out: Path, name: str, now: datetime) -> Iterator[tuple[Path, Path
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-
-
-def active(models: Path, name: str) -> Path | None:
-    """The weights that were promoted, if any."""
-    path = models / name / "active.npz"
-    return path if path.is_file() else None
 
 
 def base_in_use(models: Path, name: str) -> str:
