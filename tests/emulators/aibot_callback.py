@@ -8,6 +8,7 @@ import io
 import json
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -63,13 +64,16 @@ class AibotCallback(Watched):
         """By message id."""
         self.responses: list[dict[str, Any]] = []
         """What was posted to response_urls and taken."""
+        self.shown: defaultdict[str, list[str]] = defaultdict(list)
+        """By customer: finished bubbles and what came by response_url, as they came."""
         self.refusals: list[str] = []
         """What the bot got wrong."""
         self.polls = 0
         self.failures: list[int] = []
         self.hang_up = 0
         """So many of the next response_url posts are taken and not answered."""
-        self._urls: dict[str, float] = {}
+        self._urls: dict[str, tuple[float, str]] = {}
+        """When a response_url was given out, and to whose message."""
         self._used: set[str] = set()
         self._files: dict[str, tuple[bytes, str]] = {}
         self._bodies: dict[str, bytes] = {}
@@ -112,9 +116,13 @@ class AibotCallback(Watched):
         **more: Any,
     ) -> Bubble:
         msgid = msgid or f"MSG{next(self._numbers)}"
-        body = message(kind, content, msgid=msgid, user=user, chat=chat) | {"response_url": self.url()} | more
+        body = (
+            message(kind, content, msgid=msgid, user=user, chat=chat)
+            | {"response_url": self.url(user)}
+            | more
+        )
         self._bodies[msgid] = dumps(body)
-        bubble = self.bubbles.setdefault(msgid, Bubble())
+        bubble = self.bubbles.setdefault(msgid, Bubble(user=user))
         await self._deliver(msgid, bubble)
         return bubble
 
@@ -139,7 +147,7 @@ class AibotCallback(Watched):
         details = {"card_type": card["card_type"], "event_key": key, "task_id": card["task_id"]}
         msgid = f"EVT{next(self._numbers)}"
         body = event("template_card_event", details, msgid=msgid, user=user, at=self._now())
-        status, reply = await self.post(dumps(body | {"response_url": self.url()}))
+        status, reply = await self.post(dumps(body | {"response_url": self.url(user)}))
         need(status == 200, -1, f"status {status}")
         if reply is None:
             return None
@@ -149,9 +157,9 @@ class AibotCallback(Watched):
         need(reply["template_card"]["task_id"] == card["task_id"], 42014, "another task_id")
         return dict(reply["template_card"])
 
-    def url(self) -> str:
+    def url(self, user: str = "wang") -> str:
         code = secrets.token_urlsafe(16)
-        self._urls[code] = self.clock()
+        self._urls[code] = (self.clock(), user)
         return f"{self.base_url}/cgi-bin/aibot/response?response_code={code}"
 
     def file(self, data: bytes, name: str) -> str:
@@ -225,8 +233,10 @@ class AibotCallback(Watched):
         except Refused as error:
             self.refusals.append(str(error))
             return
-        bubble.id = reply["stream"]["id"]
+        bubble.id, was_finished = reply["stream"]["id"], bubble.finished
         bubble.show(reply["stream"])
+        if bubble.finished and not was_finished:
+            self.shown[bubble.user].append(bubble.text)
 
     def _come_again(self, bubble: Bubble) -> None:
         if not bubble.finished:
@@ -264,7 +274,8 @@ class AibotCallback(Watched):
         if self.failures and (status := self.failures.pop(0)):
             return web.Response(status=status)
         try:
-            need(self._urls.get(code, -1e9) > self.clock() - 3600, 40058, "response_code expired")
+            given, user = self._urls.get(code, (-1e9, ""))
+            need(given > self.clock() - 3600, 40058, "response_code expired")
             need(code not in self._used, 40058, "response_code was used")
             need(body.get("msgtype") in ("markdown", "template_card"), 40008, "msgtype")
             if body["msgtype"] == "markdown":
@@ -276,6 +287,7 @@ class AibotCallback(Watched):
             return web.json_response({"errcode": error.errcode, "errmsg": error.errmsg})
         self._used.add(code)
         self.responses.append(body)
+        self.shown[user].append(body.get("markdown", {}).get("content", ""))
         await self.changed()
         if self.hang_up and request.transport is not None:
             self.hang_up -= 1

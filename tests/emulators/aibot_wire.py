@@ -170,6 +170,7 @@ class Bubble:
     finished: bool = False
     pictures: list[bytes] = field(default_factory=list)
     card: dict[str, Any] | None = None
+    user: str = ""
 
     @property
     def text(self) -> str:

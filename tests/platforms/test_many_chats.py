@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.platforms.faces import AibotByCallback, AibotByConnection, Face, Slack, Telegram, WeComApp, WeComKf
+from tests.platforms.faces import AibotByCallback, AibotByConnection, Slack, Telegram, WeComApp, WeComKf
 from tests.platforms.setting import counter
 
 CHATS = 500
@@ -27,15 +27,20 @@ async def ask_all(say: Callable[[int, str], Awaitable[Any]], chats: int = CHATS)
     await asyncio.gather(*(customer(number) for number in range(chats)))
 
 
-async def answered(seen: Callable[[int], str], chats: int = CHATS, *, patience: float = 150) -> None:
-    """Wait for both answers in every chat, and see that they came in order, each once."""
+async def answered(seen: Callable[[int], str], chats: int = CHATS, *, patience: float = 60) -> None:
+    """Wait for both answers in every chat, and see that they came in order, each once.
 
-    waiting, deadline = set(range(chats)), time.monotonic() + patience
-    while waiting:
-        assert time.monotonic() < deadline, f"{len(waiting)} chats have no answer after {patience} s"
+    A slow machine is given as long as answers keep coming; `patience` is how long, in seconds, none may.
+    """
+
+    missing, last = {(n, q) for n in range(chats) for q in QUESTIONS}, time.monotonic()
+    while missing:
         # Looking at so many chats costs what the app needs: not more often than this.
         await asyncio.sleep(0.5)
-        waiting = {n for n in waiting if not all(f"{q}：请到" in seen(n) for q in QUESTIONS)}
+        still = {(n, q) for n, q in missing if f"{q}：请到" not in seen(n)}
+        if len(still) < len(missing):
+            missing, last = still, time.monotonic()
+        assert time.monotonic() < last + patience, f"{len(missing)} answers missing, none in {patience} s"
     for number in range(chats):
         text = seen(number)
         places = [text.index(f"{q}：请到") for q in QUESTIONS]
@@ -43,7 +48,7 @@ async def answered(seen: Callable[[int], str], chats: int = CHATS, *, patience: 
         assert [text.count(f"{q}：请到") for q in QUESTIONS] == [1, 1], text
 
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_telegram(tmp_path: Path) -> None:
@@ -92,12 +97,19 @@ async def test_wecom_kf(tmp_path: Path) -> None:
         assert face.qyapi.calls["gettoken"] == 1
 
 
-@pytest.mark.parametrize("make", [AibotByCallback, AibotByConnection], ids=lambda face: face.name)
-async def test_an_ai_bot(make: type[Face], tmp_path: Path) -> None:
-    async with make() as face, counter(face, tmp_path):
-        assert isinstance(face, AibotByCallback | AibotByConnection)
-        if isinstance(face, AibotByCallback):
-            face.emulator.poll_s = 1.0  # as WeCom does
+async def test_an_ai_bot_by_callback(tmp_path: Path) -> None:
+    async with AibotByCallback() as face, counter(face, tmp_path):
+        # WeCom asks each second. A thousand bubbles at that pace are a thousand encrypted requests a
+        # second from the emulator, which shares its core with the app: it would only measure itself.
+        face.emulator.poll_s = 4.0
+        await ask_all(lambda number, text: face.emulator.say(text, user=f"u{number}"))
+        # A message that the app is too busy to take in time has no bubble: its answer comes by response_url.
+        await answered(lambda number: "\n".join(face.emulator.shown[f"u{number}"]))
+        assert face.emulator.refusals == []
+
+
+async def test_an_ai_bot_by_connection(tmp_path: Path) -> None:
+    async with AibotByConnection() as face, counter(face, tmp_path):
         bubbles: dict[int, list[Any]] = {number: [] for number in range(CHATS)}
 
         async def say(number: int, text: str) -> None:
