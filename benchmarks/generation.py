@@ -1,10 +1,12 @@
-"""Speed of the real inference worker against a plain sequential `generate` loop.
+"""Speed of the real inference worker against a plain sequential `generate` loop and `transformers serve`.
 
-    python -m benchmarks.generation [--cache DIR] [--max-tokens 64] [--concurrency 1,4,16]
+    python -m benchmarks.generation [--cache DIR] [--max-tokens 64] [--concurrency 1,4,16,32] [--served]
 
-Both sides get the same prompts (two passages and one earlier exchange each) and the same number of new
-tokens; the loop is `model.generate` in bfloat16, greedy, one prompt after the other. Prints a table and,
-last, one JSON object. On a shared machine compare the ratios of one run and mind the load.
+All get the same prompts (two passages and one earlier exchange each), bfloat16, greedy; the worker and the
+loop (one prompt after the other) the same number of new tokens. `transformers serve` is asked over HTTP, as
+it comes and with its continuous batching, and may end a reply earlier: its own count is what it is paid
+for. Prints a table and, last, one JSON object. On a shared machine compare the ratios of one run and mind
+the load.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ import asyncio
 import json
 import os
 import statistics
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import torch
 
+from benchmarks.served import served_folder, transformers_server
 from bot.types import Exchange, GenerateRequest, Language, Passage
 from inference.client import WorkerSupervisor
 from inference.generator import identity, model, prompt
@@ -86,8 +92,7 @@ def sequential(cache: Path, count: int, max_tokens: int) -> dict[str, float]:
     made = 0
     started = time.perf_counter()
     for request in requests(count, max_tokens):
-        built = prompt.build(request)
-        ids = loaded.tokenizer.encode(built.beginning + built.rest, add_special_tokens=False).ids
+        ids = loaded.tokenizer.encode(text_of(request), add_special_tokens=False).ids
         tokens = torch.tensor([[loaded.bos_id, *ids]])
         # `min_new_tokens`: as many as the worker is asked for, whatever this untuned model would do.
         out = loaded.network.generate(
@@ -132,6 +137,45 @@ async def batched(supervisor: WorkerSupervisor, count: int, max_tokens: int) -> 
     }
 
 
+def text_of(request: GenerateRequest) -> str:
+    built = prompt.build(request)
+    return built.beginning + built.rest
+
+
+async def by_server(
+    cache: Path, levels: list[int], max_tokens: int, threads: int, *flags: str
+) -> dict[str, Any]:
+    """Tokens per second of `transformers serve`, asked for plain completions."""
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = served_folder(model.materialise_base(cache), Path(scratch) / "base")
+        started = time.perf_counter()
+        log = Path(scratch) / "log.txt"
+        async with (
+            transformers_server(folder, *flags, log=log, threads=threads) as url,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1800)) as session,
+        ):
+            result["start_s"] = time.perf_counter() - started
+
+            async def one(request: GenerateRequest) -> int:
+                body = {"prompt": text_of(request), "max_tokens": request.max_tokens, "temperature": 0.0}
+                async with session.post(f"{url}/completions", json=body) as response:
+                    reply = await response.json()
+                    return int(reply["usage"]["completion_tokens"])
+
+            await one(requests(1, 8)[0])
+            for level in levels:
+                begun = time.perf_counter()
+                made = sum(await asyncio.gather(*(one(request) for request in requests(level, max_tokens))))
+                seconds = time.perf_counter() - begun
+                result[f"at_{level}"] = {
+                    "tokens": made,
+                    "seconds": seconds,
+                    "tokens_per_s": made / seconds,
+                }
+    return result
+
+
 async def counted(supervisor: WorkerSupervisor) -> int:
     """The worker's token count, once its statistics have stopped changing."""
     await asyncio.sleep(0.5)  # two pings at the interval set below
@@ -151,7 +195,7 @@ async def first_tokens(supervisor: WorkerSupervisor) -> list[float]:
     return sorted(seconds)
 
 
-async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int) -> dict[str, object]:
+async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int) -> dict[str, Any]:
     from inference.client import SupervisorOptions
 
     # Replies must run to their limit, or the two sides would do different amounts of work.
@@ -164,7 +208,7 @@ async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int) -
     supervisor.start()
     try:
         await supervisor.wait_ready(300)
-        result: dict[str, object] = {"start_s": time.perf_counter() - started}
+        result: dict[str, Any] = {"start_s": time.perf_counter() - started}
         await batched(supervisor, 1, 8)
         for level in levels:
             result[f"at_{level}"] = await batched(supervisor, level, max_tokens)
@@ -181,9 +225,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Speed of the inference worker.")
     parser.add_argument("--cache", type=Path, default=Path("var/models"))
     parser.add_argument("--max-tokens", type=int, default=64)
-    parser.add_argument("--concurrency", default="1,4,16")
+    parser.add_argument("--concurrency", default="1,4,16,32")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--sequential-prompts", type=int, default=4)
+    parser.add_argument("--served", action="store_true", help="`transformers serve` beside it")
     options = parser.parse_args()
     levels = [int(level) for level in options.concurrency.split(",")]
     model.materialise_base(options.cache)
@@ -191,17 +236,23 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     served = asyncio.run(serve(options.cache, levels, options.max_tokens, options.threads))
     plain = sequential(options.cache, options.sequential_prompts, options.max_tokens)
-    print(f"{'':24}tokens/s   ratio")
-    print(f"{'sequential generate':24}{plain['tokens_per_s']:8.1f}   1.0")
+    sides = {"worker": served}
+    if options.served:
+        asked = (options.cache, levels, options.max_tokens, options.threads)
+        sides["transformers serve"] = asyncio.run(by_server(*asked))
+        sides["… batching"] = asyncio.run(by_server(*asked, "--continuous-batching"))
+    print(f"{'':32}tokens/s   ratio")
+    print(f"{'sequential generate':32}{plain['tokens_per_s']:8.1f}   1.0")
     for level in levels:
-        rate = served[f"at_{level}"]["tokens_per_s"]  # type: ignore[index]
-        print(f"{f'worker, {level} at once':24}{rate:8.1f}   {rate / plain['tokens_per_s']:.1f}")
+        for name, side in sides.items():
+            rate = side[f"at_{level}"]["tokens_per_s"]
+            print(f"{f'{name}, {level} at once':32}{rate:8.1f}   {rate / plain['tokens_per_s']:.1f}")
     print(
         f"first token, idle: p50 {served['first_token_p50_s']:.2f} s, p95 {served['first_token_p95_s']:.2f} s"
     )
     print(f"start {served['start_s']:.1f} s, memory {served['rss_mib']:.0f} MiB, load {load_before:.1f}")
-    top = served[f"at_{max(levels)}"]["tokens_per_s"] / plain["tokens_per_s"]  # type: ignore[index]
-    print(json.dumps({"sequential": plain, "worker": served, "ratio": top, "load": load_before}))
+    top = served[f"at_{max(levels)}"]["tokens_per_s"] / plain["tokens_per_s"]
+    print(json.dumps({"sequential": plain, **sides, "ratio": top, "load": load_before}))
 
 
 if __name__ == "__main__":

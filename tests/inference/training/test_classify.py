@@ -164,7 +164,10 @@ def test_scores_count_by_label() -> None:
     assert found["by_label"]["b"] == {"precision": 0.5, "recall": 1.0, "f1": 0.6667, "count": 1}
 
 
-def test_eval_says_what_to_do_where_nothing_is_in_use(tmp_path: Path) -> None:
+def test_eval_says_what_to_do_where_nothing_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "SHIPPED", ())
     path = write_config(tmp_path)
     test = write_rows(tmp_path / "test.jsonl", TEXTS)
     done = CliRunner().invoke(app, ["eval", "topic", "--test", str(test), "--config", str(path)])
