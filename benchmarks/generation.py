@@ -200,7 +200,7 @@ async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int) -
 
     # Replies must run to their limit, or the two sides would do different amounts of work.
     engine = EngineOptions(
-        rows=max(levels), steering=Steering(brevity=-1000.0, no_repeat=0), stop_on_repetition=False
+        rows=max(levels), steering=Steering(least=max_tokens, no_repeat=0), stop_on_repetition=False
     )
     options = WorkerOptions(cache=str(cache), threads=threads, engine=engine)
     supervisor = WorkerSupervisor(options, SupervisorOptions(ping_every=0.2))

@@ -123,8 +123,9 @@ class Chooser:
             onward = writing.following.get(tuple(writing.rows[-size:]), set())
             if len(writing.rows) >= size:
                 scores[list(onward)] += self._steering.copy
-        if not writing.rows:  # an empty reply helps nobody
+        if len(writing.rows) < self._steering.least:  # an empty reply helps nobody
             scores[self._ends] = _NEVER
+        if not writing.rows:
             scores[self._blanks] = _NEVER
             if writing.best and writing.best[0] >= 0:
                 scores[writing.best[0]] += self._steering.opening

@@ -41,6 +41,8 @@ class Steering(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """to those of ending the reply, once for each complete sentence;"""
     opening: float = 0.0
     """to that of beginning as the best passage does, which usually says yes or no first."""
+    least: int = 1
+    """Tokens before which a reply doesn't end; more than one to measure with."""
 
 
 UNTUNED = Steering(repetition_penalty=1.05, echo=5, favour=1.5, copy=2.0, brevity=3.0, opening=8.0)
