@@ -1,11 +1,12 @@
 """The packaged base with the shipped adapter in bfloat16, float32 and 8 bits: speed, memory, what it costs.
 
-    python -m benchmarks.precision [--cache DIR] [--threads N] [--rounds 3]
+    python -m benchmarks.precision [--cache DIR] [--threads N] [--rounds 3] [--only NAME …]
 
 One decoding step of 1, 8 and 32 conversations with 300 tokens behind each, and the reading of 300 tokens;
-the perplexity of the replies written for the gate (what rounding costs). `int8` is torch's dynamic
-quantisation (weights per channel, activations as they come); `OpenVINO` is measured where `openvino` and
-`nncf` are installed. The head is cut to the vocabulary in use, but for the line that says so. Each figure is
+the perplexity of the replies written for the gate (what rounding costs). `int8 to write` is what the engine
+does (`inference.generator.eight_bits`: prompts are read in bfloat16); `int8, dynamic` is torch's own dynamic
+quantisation of everything, per tensor; `OpenVINO` is measured where `openvino` and `nncf` are installed. The
+head is cut to the vocabulary in use, but for the line that says so. Each figure is
 the best of several rounds; the first variant is measured again at the end, to show what the machine did
 meanwhile.
 """
@@ -34,6 +35,7 @@ from transformers import DynamicCache
 
 from bot.types import GenerateRequest
 from inference.generator import identity, model, prompt
+from inference.generator.eight_bits import EightBitLinear, with_eight_bits
 from inference.generator.vocabulary import Vocabulary
 from inference.training.dialogues import read_dialogues
 
@@ -76,6 +78,23 @@ class Torch:
     def next(self, ids: Tensor) -> Tensor:
         out = self.decoder(ids, past_key_values=self._cache, use_cache=True)
         return self.head(out.last_hidden_state[:, -1])  # type: ignore[no-any-return]
+
+
+class Written(Torch):
+    """Reads as `Torch` does and writes in eight bits."""
+
+    def __init__(self, network: Any, kept: list[int], *, head: bool) -> None:
+        super().__init__(network, kept)
+        self._writer = with_eight_bits(self.decoder)
+        self._rounded = EightBitLinear(self.head) if head else None
+
+    def next(self, ids: Tensor) -> Tensor:
+        if not self._cache.get_seq_length():
+            return super().next(ids)
+        states = self._writer(ids, past_key_values=self._cache, use_cache=True).last_hidden_state[:, -1]
+        if self._rounded is not None:
+            return self._rounded(states)  # type: ignore[no-any-return]
+        return self.head(states.to(self.head.weight.dtype))  # type: ignore[no-any-return]
 
 
 class _Joined:
@@ -162,9 +181,11 @@ class OpenVino:
 
 def made(name: str, cache: Path, threads: int) -> Variant:
     """The variant of that name (`NAMES`)."""
-    dtype = "bfloat16" if name.startswith("bfloat16") else "float32"
+    dtype = "bfloat16" if name.startswith(("bfloat16", "int8 to write")) else "float32"
     loaded = model.load(identity.BASE, cache=cache, adapter="shipped", dtype=dtype)
     size = loaded.network.get_output_embeddings().weight.shape[0]
+    if name.startswith("int8 to write"):
+        return Written(loaded.network, kept_rows(loaded, size), head="head" in name)
     plain = Torch(loaded.network, None if "whole" in name else kept_rows(loaded, size))
     if name.startswith("OpenVINO"):
         return OpenVino(plain, loaded.network.config, threads, eight_bits="int8" in name)
@@ -176,7 +197,14 @@ def made(name: str, cache: Path, threads: int) -> Variant:
     return plain
 
 
-NAMES = ("bfloat16", "bfloat16, whole vocabulary", "float32", "int8, dynamic")
+NAMES = (
+    "bfloat16",
+    "bfloat16, whole vocabulary",
+    "float32",
+    "int8 to write",
+    "int8 to write, head too",
+    "int8, dynamic",
+)
 CONVERTED = ("OpenVINO", "OpenVINO, int8 weights")
 
 
@@ -263,16 +291,19 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("data/cache/models"))
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=[*NAMES, *CONVERTED])
     options = parser.parse_args()
     model.materialise_base(options.cache)
-    names = list(NAMES)
-    if importlib.util.find_spec("openvino") and importlib.util.find_spec("nncf"):
+    names = options.only or list(NAMES)
+    if not options.only and importlib.util.find_spec("openvino") and importlib.util.find_spec("nncf"):
         names += CONVERTED
-    rows = [(name, measured(name, options)) for name in [*names, names[0]]]
-    columns = list(rows[0][1])
-    print(f"{'tokens/s':28}" + "".join(f"{column:>12}" for column in columns))
-    for name, found in rows:
-        print(f"{name:28}" + "".join(f"{found[column]:12.2f}" for column in columns))
+    rows: list[tuple[str, dict[str, float]]] = []
+    for name in [*names, names[0]]:
+        found = measured(name, options)
+        if not rows:
+            print(f"{'tokens/s':28}" + "".join(f"{column:>12}" for column in found))
+        print(f"{name:28}" + "".join(f"{figure:12.2f}" for figure in found.values()), flush=True)
+        rows.append((name, found))
     print(json.dumps({"threads": options.threads, "rows": rows}))
 
 

@@ -163,7 +163,7 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
             model=_model(live),
             adapter=_adapter(live),
             cache=str(live.current.data_dir / "cache" / "models"),
-            dtype="bfloat16" if settings.dtype == "auto" else settings.dtype,
+            dtype=settings.dtype,
             threads=settings.threads or 0,
             engine=EngineOptions(rows=settings.max_batch, queue=settings.max_waiting),
         )

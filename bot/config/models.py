@@ -129,7 +129,9 @@ class Inference(Section):
     adapter: str = "auto"
     """A LoRA adapter to merge into the model: `none`, the folder of one, or `auto`: what was promoted, else
     for the packaged model the one that comes with Teller."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "int8", "bfloat16", "float32"] = "auto"
+    """`int8`: prompts are read in bfloat16 and replies written with weights of eight bits, which takes a
+    processor with AVX-512 VNNI; `auto`: that where it can be done, else bfloat16."""
     threads: Positive | None = None
     max_batch: Positive = 16
     max_waiting: Positive = 64

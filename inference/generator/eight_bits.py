@@ -1,11 +1,11 @@
-"""A decoder whose weights are kept in eight bits as well, for the steps that write.
+"""A twin of a decoder whose linear layers multiply in eight bits, for the steps that write.
 
-Writing one token for a few conversations is bound by reading the weights: in eight bits they are half as
-many bytes as in bfloat16, and processors multiply them faster. Reading a prompt is bound by arithmetic and
-stays as it is, and so does the output matrix (rounding it costs most: `benchmarks/precision.py`).
+Writing a token for a few conversations is bound by reading the weights: in eight bits they are half as many
+bytes as in bfloat16, and processors with VNNI multiply them faster. Reading a prompt is bound by arithmetic
+and stays as it is; so does the output matrix, which rounding costs most (`benchmarks/precision.py`).
 
-Weights are rounded per output channel, symmetrically; what goes in per row, as it comes (dynamic
-quantisation), so that a reply doesn't depend on those beside it.
+Rounding is symmetrical: of weights per output channel, of what goes in per row as it comes, so that a reply
+doesn't depend on those beside it. Between the layers the twin computes in float32.
 """
 
 from __future__ import annotations
@@ -18,42 +18,60 @@ from torch import nn
 
 __all__ = ["EightBitLinear", "is_possible", "with_eight_bits"]
 
+_LARGEST = 127
 _SMALLEST = 1e-8
+_ZERO = 128
+"""What stands for nought in the unsigned bytes that go in."""
 
 
 def is_possible() -> bool:
     """Whether this processor multiplies bytes fast and without losing a bit (AVX-512 VNNI or better)."""
-    return "onednn" in torch.backends.quantized.supported_engines and bool(torch.cpu._is_vnni_supported())
+    return hasattr(torch.ops.onednn, "qlinear_pointwise") and bool(torch.cpu._is_vnni_supported())
 
 
 class EightBitLinear(nn.Module):
-    """A linear layer with rounded weights; takes and gives what the original does, shape (…, features)."""
+    """A linear layer with rounded weights; (…, features) to (…, features), in float32."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach().float()
-        scales = (weight.abs().amax(1) / 127).clamp_min(_SMALLEST)
-        rounded = torch.quantize_per_channel(
-            weight, scales, torch.zeros(len(scales), dtype=torch.int64), 0, torch.qint8
-        )
-        self._packed = torch.ops.quantized.linear_prepack(rounded, None)
-        self._bias = linear.bias
+        self._scales = (weight.abs().amax(1) / _LARGEST).clamp_min(_SMALLEST)
+        self._zeros = torch.zeros(len(weight), dtype=torch.int64)
+        rounded = (weight / self._scales[:, None]).round().to(torch.int8)
+        self._packed = torch.ops.onednn.qlinear_prepack(rounded, None)
+        self._bias = None if linear.bias is None else linear.bias.detach().float()
+        # A conversion cuts off what stands after the point; the half makes that a rounding.
+        self._zero = torch.tensor(_ZERO + 0.5)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        wide = states.float()
-        largest = wide.abs().amax(-1, keepdim=True).clamp_min(_SMALLEST)
-        made = torch.ops.quantized.linear_dynamic(wide / largest, self._packed) * largest
-        if self._bias is not None:
-            made = made + self._bias
-        return made.to(states.dtype)
+        rate = _LARGEST / states.abs().amax(-1, keepdim=True).clamp_min(_SMALLEST)
+        rounded = torch.addcmul(self._zero, states, rate).to(torch.uint8)
+        made: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            rounded,
+            1.0,
+            _ZERO,
+            self._packed,
+            self._scales,
+            self._zeros,
+            None,
+            1.0,
+            0,
+            torch.float32,
+            "none",
+            [],
+            "",
+        )
+        made = made.div_(rate)
+        return made if self._bias is None else made.add_(self._bias)
 
 
 def with_eight_bits(decoder: nn.Module) -> Any:
-    """A twin of `decoder` that shares all it has but the linear layers, which are rounded."""
+    """A twin of `decoder`, for inference, that shares its other weights and has its linear layers rounded."""
     known: dict[int, Any] = {id(tensor): tensor for tensor in (*decoder.parameters(), *decoder.buffers())}
-    twin = copy.deepcopy(decoder, known)
-    linear = [(name, part) for name, part in twin.named_modules() if isinstance(part, nn.Linear)]
-    for name, part in linear:
-        parent, _, own = name.rpartition(".")
-        setattr(twin.get_submodule(parent), own, EightBitLinear(part))
+    twin: Any = copy.deepcopy(decoder, known)
+    for name, part in list(twin.named_modules()):
+        if isinstance(part, nn.Linear):
+            parent, _, own = name.rpartition(".")
+            setattr(twin.get_submodule(parent), own, EightBitLinear(part))
+    twin.get_input_embeddings().register_forward_hook(lambda _, __, states: states.float())
     return twin

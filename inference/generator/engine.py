@@ -20,6 +20,7 @@ import msgspec
 import torch
 
 from inference.generator.choice import Chooser, Writing
+from inference.generator.eight_bits import with_eight_bits
 from inference.generator.figures import Figures
 from inference.generator.kv import Mask, Prefix, SlotCache
 from inference.generator.model import LanguageModel
@@ -95,7 +96,8 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
-        self._decoder: Any = model.network.get_decoder()
+        self._reader: Any = model.network.get_decoder()
+        self._writer: Any = with_eight_bits(self._reader) if model.eight_bits else self._reader
         self._options = options
         self._listen = listener
         self._clock = clock
@@ -104,7 +106,8 @@ class Engine:
         self._head = Head(model.network, self._vocabulary)
         steering = options.steering or (TUNED if model.tuned else UNTUNED)
         self._chooser = Chooser(self._vocabulary, steering)
-        self._cache = SlotCache(model.network.config, options.rows + 1, options.context)
+        wide = torch.float32 if model.eight_bits else None
+        self._cache = SlotCache(model.network.config, options.rows + 1, options.context, dtype=wide)
         self._prefixes: dict[str, Prefix] = {}
         self._running: list[_Row] = []  # the row at index i is in slot i
         self._reading: _Row | None = None  # in the last slot
@@ -253,6 +256,7 @@ class Engine:
         started = self._clock()
         chunk = row.ids[row.length : row.length + self._options.chunk]
         hidden = self._forward(
+            self._reader,
             torch.tensor([chunk]),
             torch.arange(row.length, row.length + len(chunk))[None, :],
             self._cache.chunk(self._options.rows, row.length, len(chunk)),
@@ -272,7 +276,7 @@ class Engine:
         positions = [row.length for row in rows]
         mask = self._cache.step(positions)
         tokens = torch.tensor([[row.last] for row in rows])
-        hidden = self._forward(tokens, torch.tensor(positions)[:, None], mask)
+        hidden = self._forward(self._writer, tokens, torch.tensor(positions)[:, None], mask)
         for row in rows:
             row.length += 1
         self._extend(rows, self._head(hidden[:, -1]))
@@ -326,13 +330,13 @@ class Engine:
             ids = [self._model.bos_id, *ids]
         with torch.inference_mode():
             mask = self._cache.chunk(self._options.rows, 0, len(ids))
-            self._forward(torch.tensor([ids]), torch.arange(len(ids))[None, :], mask)
+            self._forward(self._reader, torch.tensor([ids]), torch.arange(len(ids))[None, :], mask)
             known = self._cache.save(self._options.rows, ids)
         self._prefixes[text] = known
         return known
 
-    def _forward(self, ids: torch.Tensor, positions: torch.Tensor, mask: Mask) -> torch.Tensor:
-        output = self._decoder(
+    def _forward(self, decoder: Any, ids: torch.Tensor, positions: torch.Tensor, mask: Mask) -> torch.Tensor:
+        output = decoder(
             input_ids=ids,
             position_ids=positions,
             attention_mask=mask,

