@@ -168,6 +168,22 @@ def test_a_stopped_run_reads_on_where_it_was(place: Path, monkeypatch: pytest.Mo
     assert resumed["held_out_loss"] == pytest.approx(straight["held_out_loss"], abs=2e-3)
 
 
+def test_two_processes_share_the_steps_of_one_run(place: Path) -> None:
+    learnt = 8  # of 16; see `rows` and `held_out`
+    config = configured(place, epochs=6)
+    launched = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "bot"]
+    done = subprocess.run(
+        [*launched, "train", "sft", str(config), "--config", str(counter(place))],
+        check=False, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout.strip().splitlines()[-1])
+    assert metrics["held_out_loss"]["after"] < metrics["held_out_loss"]["before"]
+    kept = json.loads((only_run(place) / "metrics.json").read_text("utf-8"))
+    assert metrics["dialogues"] - metrics["held_out_dialogues"] == learnt
+    assert kept["log"][-1]["step"] == 6 * learnt // 4 // 2
+
+
 def test_an_adapter_of_another_base_is_refused(place: Path) -> None:
     train(place, configured(place, epochs=1))
     run = only_run(place)
