@@ -27,6 +27,11 @@ def train() -> None:
     """Prepare data and train."""
 
 
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Begin anew where an unfinished run of this name stands.")
+]
+
+
 @app.command()
 def prepare(
     config: Annotated[
@@ -56,8 +61,10 @@ def classify(
     config: Annotated[
         Path, typer.Argument(help="YAML file of the run; config/train/intent.yaml is an example.")
     ],
+    fresh: FreshOption = False,
 ) -> None:
-    """Tune a classifier on labelled texts; weights, metrics and a model card in a folder of its own."""
+    """Tune a classifier on labelled texts; weights, metrics and a model card in a folder of its own. Goes on
+    where it was stopped."""
     import logging
 
     from inference.training.classify import run
@@ -67,16 +74,12 @@ def classify(
     try:
         with ends_cleanly():
             settings = load_classify_config(config)
-            folder, metrics = run(settings, datetime.now(UTC), f"teller train classify {config}")
+            told = f"teller train classify {config}"
+            folder, metrics = run(settings, datetime.now(UTC), told, fresh=fresh)
     except KeyboardInterrupt:
-        raise fail("stopped; nothing of the run was kept", 130) from None
+        raise fail("stopped; the same command goes on from the last whole epoch", 130) from None
     say_line(f"the run is {folder}; put it into use with `teller train promote {folder} --gate FILE`")
     say_line(json.dumps(_brief(metrics), ensure_ascii=False))
-
-
-FreshOption = Annotated[
-    bool, typer.Option("--fresh", help="Begin anew where an unfinished run of this name stands.")
-]
 
 
 @app.command()

@@ -7,20 +7,15 @@ metrics.json, card.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import filelock
 import torch
 
 from bot.errors import InferenceUnavailable, TellerError
@@ -31,7 +26,7 @@ from inference.training.generator_config import CausalConfig
 from inference.training.loss import LearntLoss
 from inference.training.methods import open_full, with_adapter
 from inference.training.ranks import Ranks
-from inference.training.runs import sha256
+from inference.training.runs import digest, run_folder, sha256
 
 __all__ = ["CausalRun", "Examples", "trained"]
 
@@ -74,39 +69,26 @@ def trained(
         TellerError: a base that can't be loaded or doesn't fit, another run of this name under way, an
             unfinished one with another configuration, a folder that can't be written to.
     """
-    out = config.resolved(config.out)
-    work, final = out / f".unfinished-{config.name}-{kind}", out / f"{config.name}-{now:%Y%m%d-%H%M%S}"
     base = _base(config)
     told = json.loads(config.model_dump_json()) | {
         "base": base,
         "kind": kind,
-        "data_sha256": _digest(config.files()),
+        "data_sha256": digest(config.files()),
     }
-    ranks = Ranks.here()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(f"{work}.lock", timeout=0)
-        with lock if ranks.leader else nullcontext():
-            if final.exists():
-                raise TellerError(f"{final} is there already; wait a second and try again")
-            if ranks.leader:
-                _begin(work, told, fresh)
-            ranks.wait()
-            started = time.monotonic()
-            whole_model = kind == "pretrain" or config.method == "full"
-            metrics = counts | _train(config, base, examples, work, cache, ranks, whole_model=whole_model)
-            if ranks.leader:
-                beside = work / ("model" if whole_model else "adapter")
-                if tuned:
-                    mark = {"prompt": "tuned", "base": identity(base)}
-                    (beside / TUNED_FILE).write_text(json.dumps(mark) + "\n", "utf-8")
-                metrics["seconds"] = round(time.monotonic() - started, 1)
-                _finish(config, work, final, metrics, now, command, kind)
-            ranks.wait()
-    except filelock.Timeout:
-        raise TellerError(f"another run of {config.name} is writing to {work}") from None
-    except OSError as error:
-        raise TellerError(f"{out} can't be written to ({error}): make room and try again") from error
+    out, ranks = config.resolved(config.out), Ranks.here()
+    with run_folder(out, config.name, kind, now, told, fresh=fresh, leader=ranks.leader) as (work, final):
+        ranks.wait()
+        started = time.monotonic()
+        whole_model = kind == "pretrain" or config.method == "full"
+        metrics = counts | _train(config, base, examples, work, cache, ranks, whole_model=whole_model)
+        if ranks.leader:
+            beside = work / ("model" if whole_model else "adapter")
+            if tuned:
+                mark = {"prompt": "tuned", "base": identity(base)}
+                (beside / TUNED_FILE).write_text(json.dumps(mark) + "\n", "utf-8")
+            metrics["seconds"] = round(time.monotonic() - started, 1)
+            _describe(config, work, metrics, now, command, kind)
+    ranks.wait()
     return CausalRun(final, metrics, ranks.leader)
 
 
@@ -115,36 +97,6 @@ def _base(config: CausalConfig) -> str:
     base = config.base_path()
     whole = Path(base) / "model"
     return str(whole) if whole.is_dir() else base
-
-
-def _digest(files: Sequence[Path]) -> str:
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(hashlib.sha256(file.read_bytes()).digest())
-    return whole.hexdigest()
-
-
-def _begin(work: Path, told: dict[str, Any], fresh: bool) -> None:
-    """An empty folder with the configuration, or that of a run of the same one to go on with."""
-    known = work / "config.json"
-    if work.is_dir() and not fresh and any(work.glob("checkpoint-*")):
-        if _read(known) != told:
-            raise TellerError(
-                f"{work} is of a run with another configuration or other data: finish it with those, or "
-                "begin "
-                "anew with --fresh (its checkpoints are removed then)"
-            )
-        return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    known.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _train(
@@ -227,10 +179,9 @@ def _save(network: Any, model: LanguageModel, work: Path, config: CausalConfig, 
     (work / "adapter" / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
 
 
-def _finish(
+def _describe(
     config: CausalConfig,
     work: Path,
-    final: Path,
     metrics: dict[str, Any],
     now: datetime,
     command: str,
@@ -241,10 +192,6 @@ def _finish(
     metrics["base"] = {"name": config.base} | ({"sha256": BASE_SHA256} if config.base == BASE else {})
     (work / "metrics.json").write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", "utf-8")
     (work / "card.md").write_text(_card(config, metrics, now, command, kind), "utf-8")
-    os.replace(work, final)
-    # Last: until here a crash costs nothing but the last steps.
-    for left in final.glob("checkpoint-*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def _card(config: CausalConfig, metrics: dict[str, Any], now: datetime, command: str, kind: str) -> str:

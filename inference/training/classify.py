@@ -27,7 +27,7 @@ from inference.evaluation.classify import LabelledText, measure, read_labelled, 
 from inference.probabilities import softmax
 from inference.training.classify_config import ClassifyConfig
 from inference.training.finetune import Settings, best_temperature, tune
-from inference.training.runs import WEIGHTS, run_folder, sha256
+from inference.training.runs import WEIGHTS, digest, run_folder, sha256
 from inference.training.split import held_out_by
 from inference.training.words import WordModel
 
@@ -68,6 +68,7 @@ def train_classifier(
     *,
     other: str = "",
     words: float = 0.0,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Tune on one part, fit temperature and threshold on the other, and score it there.
 
@@ -75,6 +76,7 @@ def train_classifier(
         words: share of the bag of words in the mean.
         other: the label of what is none of the others; it is trained like any label, and texts that no label
             is likely enough for get it too.
+        checkpoint: see `tune`.
 
     Raises:
         TellerError: fewer than two labels, or a label with too few rows.
@@ -89,7 +91,7 @@ def train_classifier(
     if other and other not in labels:
         raise TellerError(f"no row has the label {other!r} that stands for all other texts")
     bag = _bag(train, labels) if words else None  # first: it takes seconds, and may find nothing
-    tuned = tune(train, labels, settings)
+    tuned = tune(train, labels, settings, checkpoint)
     known = [row for row in held_out if row.label in counts]
     logits = tuned.logits([row.text for row in known])
     truth = np.array([labels.index(row.label) for row in known])
@@ -132,11 +134,14 @@ def _named(bag: WordModel) -> Arrays:
     return {f"{PREFIX}{name}": array for name, array in bag.arrays.items()}
 
 
-def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict[str, Any]]:
-    """Train as a configuration says. Returns the run's folder and its metrics; an error leaves nothing.
+def run(
+    config: ClassifyConfig, now: datetime, command: str, *, fresh: bool = False
+) -> tuple[Path, dict[str, Any]]:
+    """Train as a configuration says, or go on where that was stopped. Returns the run's folder, its metrics.
 
     Raises:
-        TellerError: data that can't be read or told apart, a folder that can't be written to.
+        TellerError: data that can't be read or told apart, an unfinished run with another configuration, a
+            folder that can't be written to.
     """
     rows = [row for path in config.files() for row in read_labelled(path, config.label)]
     tested = read_labelled(config.resolved(config.test), config.label) if config.test is not None else []
@@ -151,17 +156,28 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
     if tested or config.words:
         WordModel.require()
     settings = Settings(**config.tuning.model_dump())
-    with run_folder(config.resolved(config.out), config.name, now) as (folder, final):
+    told = json.loads(config.model_dump_json()) | {"data_sha256": digest(config.files())}
+    with run_folder(config.resolved(config.out), config.name, "classify", now, told, fresh=fresh) as (
+        folder,
+        final,
+    ):
         kept, held = split(rows, config.held_out, settings.seed)
         if not held or not kept:
             raise TellerError(f"of {len(rows)} rows {len(held)} are held out: change `held_out`")
-        trained = train_classifier(kept, held, settings, other=config.other, words=config.words)
+        trained = train_classifier(
+            kept,
+            held,
+            settings,
+            other=config.other,
+            words=config.words,
+            checkpoint=folder / "checkpoint-held-out",
+        )
         metrics: dict[str, Any] = {"rows": len(rows), "held_out": trained.report}
         arrays = trained.arrays
         if config.final:
             _log.info("once more, on all %d rows", len(rows))
             # What was fitted on the held-out part (temperature, threshold) stays.
-            again = tune(rows, arrays["labels"].tolist(), settings)
+            again = tune(rows, arrays["labels"].tolist(), settings, folder / "checkpoint-all")
             arrays |= again.arrays(float(arrays["temperature"]))
             if config.words:
                 arrays |= _named(_bag(rows, arrays["labels"].tolist()))
@@ -173,7 +189,6 @@ def run(config: ClassifyConfig, now: datetime, command: str) -> tuple[Path, dict
         (folder / "metrics.json").write_text(
             json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", "utf-8"
         )
-        (folder / "config.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
         (folder / "card.md").write_text(card(config, metrics, len(rows), now, command), "utf-8")
     return final, metrics
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from inference.evaluation.classify import LabelledText
 from inference.retrieval.adapter import apply_adapter, packaged_model
 from inference.retrieval.e5_file import E5File
 from inference.retrieval.torch_encoder import TorchEncoder, UnigramTokeniser
+from inference.training.progress import Progress
 
 __all__ = ["FineTuned", "Settings", "best_temperature", "tune"]
 
@@ -111,11 +113,15 @@ def _retrieval_adapter() -> Arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def tune(rows: Sequence[LabelledText], labels: Sequence[str], settings: Settings) -> FineTuned:
+def tune(
+    rows: Sequence[LabelledText], labels: Sequence[str], settings: Settings, checkpoint: Path | None = None
+) -> FineTuned:
     """Train on labelled texts; rare labels weigh more (square root of the ratio).
 
     Args:
         labels: all that there are, in the order of the logits.
+        checkpoint: a file that is written after each epoch, and gone on from where it is there. The caller
+            sees to it that it is of the same rows, labels and settings.
     """
     start = _retrieval_adapter()
     torch.manual_seed(settings.seed)
@@ -154,7 +160,10 @@ def tune(rows: Sequence[LabelledText], labels: Sequence[str], settings: Settings
 
     encoder.train()
     order = list(range(len(states)))
-    for epoch in range(settings.epochs):
+    opened = encoder.layers[encoder.opened :]
+    parts = {"layers": opened, "head": head, "optimiser": optimiser, "schedule": schedule}
+    progress = Progress(checkpoint, parts, chance, order) if checkpoint else None
+    for epoch in range(progress.restore() if progress else 0, settings.epochs):
         chance.shuffle(order)
         total = 0.0
         for at in range(0, len(order), settings.batch):
@@ -173,6 +182,8 @@ def tune(rows: Sequence[LabelledText], labels: Sequence[str], settings: Settings
             schedule.step()
             total += loss.item() * len(batch)
         _log.info("epoch %d of %d: loss %.3f", epoch + 1, settings.epochs, total / len(order))
+        if progress:
+            progress.keep(epoch + 1)
     return FineTuned(encoder, head, tokens, labels, settings, start)
 
 

@@ -1,5 +1,6 @@
 """What training leaves behind: a folder a run, whole or not at all, and which run is in use.
 
+runs/.unfinished-intent-classify/  config.json checkpoint-*: a run that is under way, or was stopped
 runs/intent-20260203-101500/  config.json metrics.json card.md classifier.npz
 models/intent/                active.npz card.md active.json ({"run", "sha256", "score", "gate"}) previous/
 models/generator/             adapter/ card.md active.json previous/
@@ -13,20 +14,24 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from bot.errors import TellerError
 
 __all__ = [
     "ADAPTER",
     "ADAPTER_WEIGHTS",
+    "CHECKPOINTS",
     "GENERATOR",
     "WEIGHTS",
     "base_in_use",
+    "digest",
     "promote",
     "rollback",
     "run_folder",
@@ -39,6 +44,8 @@ GENERATOR = "generator"
 ADAPTER = "adapter"
 """A generator's folder, in a run and where it is in use."""
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+CHECKPOINTS = "checkpoint-*"
+"""What an unfinished run goes on from."""
 _STATE = "active.json"
 _PREVIOUS = "previous"
 
@@ -47,27 +54,86 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def digest(paths: Sequence[Path]) -> str:
+    """SHA-256 of several files' contents, in their order."""
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
 @contextmanager
-def run_folder(out: Path, name: str, now: datetime) -> Iterator[tuple[Path, Path]]:
-    """(a folder to write into, what it is called once all is there). After an error nothing is left of it.
+def run_folder(
+    out: Path,
+    name: str,
+    kind: str,
+    now: datetime,
+    told: dict[str, Any],
+    *,
+    fresh: bool = False,
+    leader: bool = True,
+) -> Iterator[tuple[Path, Path]]:
+    """(a folder to write into, what it is called once all is there).
+
+    Where the block ends by an error, the folder stays if it has `CHECKPOINTS`, for the same run to go on
+    from; in the end they are removed.
+
+    Args:
+        told: what the run is to be told by: configuration, digests of data. It is in `config.json`.
+        fresh: begin anew, whatever is there.
+        leader: of several processes, whether this one looks after the folder.
 
     Raises:
-        TellerError: the folder can't be written to.
+        TellerError: another run of this name is under way; an unfinished one was told otherwise; the folder
+            can't be written to.
     """
     final = out / f"{name}-{now:%Y%m%d-%H%M%S}"
-    unfinished = out / f".unfinished-{final.name}"
+    work = out / f".unfinished-{name}-{kind}"
     try:
-        if final.exists():
-            raise TellerError(f"{final} is there already; wait a second and try again")
-        unfinished.mkdir(parents=True)
-        yield unfinished, final
-        os.replace(unfinished, final)
+        out.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{work}.lock", timeout=0) if leader else nullcontext():
+            if not leader:
+                yield work, final
+                return
+            if final.exists():
+                raise TellerError(f"{final} is there already; wait a second and try again")
+            _begin(work, told, fresh)
+            try:
+                yield work, final
+                os.replace(work, final)
+            except BaseException:
+                if not any(work.glob(CHECKPOINTS)):
+                    shutil.rmtree(work, ignore_errors=True)
+                raise
+            # Last: until here a crash costs nothing but the last steps.
+            for left in final.glob(CHECKPOINTS):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    except filelock.Timeout:
+        raise TellerError(f"another run of {name} is writing to {work}") from None
     except OSError as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise TellerError(f"{out} can't be written to: {error.strerror}; nothing was kept") from error
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+        raise TellerError(f"{out} can't be written to ({error}): make room and try again") from error
+
+
+def _begin(work: Path, told: dict[str, Any], fresh: bool) -> None:
+    """An empty folder with the configuration, or that of a run of the same one to go on with."""
+    known = work / "config.json"
+    if not fresh and any(work.glob(CHECKPOINTS)):
+        if _read(known) != told:
+            raise TellerError(
+                f"{work} is of a run with another configuration or other data: finish it with those, or "
+                "begin anew with --fresh (its checkpoints are removed then)"
+            )
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    known.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def base_in_use(models: Path, name: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from inference.evaluation.classify import LabelledText, read_labelled, scores
 from inference.training.classify import split, train_classifier
 from inference.training.classify_config import load_classify_config
 from inference.training.finetune import Settings
+from inference.training.progress import Progress
 from inference.training.promotion import promote
 from inference.training.runs import rollback, sha256
 from tests.counter import write_config
@@ -57,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     done = CliRunner().invoke(app, ["train", "classify", str(folder / "run.yaml")])
     assert done.exit_code == 0, done.output
-    [found] = (folder / "runs").iterdir()
+    [found] = (path for path in (folder / "runs").iterdir() if path.is_dir())
     return found
 
 
@@ -68,6 +71,55 @@ def test_a_run_leaves_weights_metrics_and_a_card(run: Path) -> None:
     card = (run / "card.md").read_text(encoding="utf-8")
     assert metrics["sha256"] in card
     assert "teller train classify" in card
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_stopped_run_goes_on_after_its_last_whole_epoch(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    for file in ("rows.jsonl", "run.yaml"):
+        shutil.copy(run.parent.parent / file, tmp_path)
+    keep, kept = Progress.keep, 0
+
+    def stop_after_the_fifth(self: Progress, epochs: int) -> None:
+        nonlocal kept
+        keep(self, epochs)
+        kept = epochs
+        if epochs == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "keep", stop_after_the_fifth)
+    stopped = CliRunner().invoke(app, ["train", "classify", str(tmp_path / "run.yaml")])
+    assert stopped.exit_code == 130
+    assert "goes on" in stopped.output
+    assert kept == 5
+    [work] = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    [checkpoint] = work.glob("checkpoint-*")
+    monkeypatch.undo()
+    config = tmp_path / "run.yaml"
+    told = config.read_text()
+    config.write_text(told.replace("held_out: 0.3", "held_out: 0.4"))
+    refused = CliRunner().invoke(app, ["train", "classify", str(config)])
+    assert refused.exit_code == 1
+    assert "--fresh" in refused.output
+    config.write_text(told)
+    if cut:
+        os.truncate(checkpoint, checkpoint.stat().st_size // 2)
+    begun: list[int] = []
+    restore = Progress.restore
+
+    def restored(self: Progress) -> int:
+        begun.append(restore(self))
+        return begun[-1]
+
+    monkeypatch.setattr(Progress, "restore", restored)
+    done = CliRunner().invoke(app, ["train", "classify", str(config)])
+    assert done.exit_code == 0, done.output
+    assert begun == [0 if cut else 5]
+    [found] = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    assert not list(found.glob("checkpoint-*"))
+    with np.load(found / "classifier.npz") as resumed, np.load(run / "classifier.npz") as straight:
+        assert np.allclose(resumed["weights"], straight["weights"], atol=2e-3)
 
 
 def test_what_was_trained_tells_the_labels_apart(run: Path) -> None:
