@@ -1,8 +1,10 @@
 """Speed of the real inference worker against a plain sequential `generate` loop and `transformers serve`.
 
     python -m benchmarks.generation [--cache DIR] [--max-tokens 64] [--concurrency 1,4,16,32] [--served]
+        [--dtype auto,bfloat16]
 
-All get the same prompts (two passages and one earlier exchange each), bfloat16, greedy; the worker and the
+All get the same prompts (two passages and one earlier exchange each), greedy, in bfloat16 but for the worker,
+which is run once for each --dtype; the worker and the
 loop (one prompt after the other) the same number of new tokens. `transformers serve` is asked over HTTP, as
 it comes and with its continuous batching, and may end a reply earlier: its own count is what it is paid
 for. Prints a table and, last, one JSON object. On a shared machine compare the ratios of one run and mind
@@ -195,14 +197,14 @@ async def first_tokens(supervisor: WorkerSupervisor) -> list[float]:
     return sorted(seconds)
 
 
-async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int) -> dict[str, Any]:
+async def serve(cache: Path, levels: list[int], max_tokens: int, threads: int, dtype: str) -> dict[str, Any]:
     from inference.client import SupervisorOptions
 
     # Replies must run to their limit, or the two sides would do different amounts of work.
     engine = EngineOptions(
         rows=max(levels), steering=Steering(least=max_tokens, no_repeat=0), stop_on_repetition=False
     )
-    options = WorkerOptions(cache=str(cache), threads=threads, engine=engine)
+    options = WorkerOptions(cache=str(cache), threads=threads, dtype=dtype, engine=engine)  # type: ignore[arg-type]
     supervisor = WorkerSupervisor(options, SupervisorOptions(ping_every=0.2))
     started = time.perf_counter()
     supervisor.start()
@@ -228,17 +230,18 @@ def main() -> None:
     parser.add_argument("--concurrency", default="1,4,16,32")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--sequential-prompts", type=int, default=4)
+    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--served", action="store_true", help="`transformers serve` beside it")
     options = parser.parse_args()
     levels = [int(level) for level in options.concurrency.split(",")]
     model.materialise_base(options.cache)
     load_before = os.getloadavg()[0]
     torch.set_num_threads(options.threads)
-    served = asyncio.run(serve(options.cache, levels, options.max_tokens, options.threads))
+    asked = (options.cache, levels, options.max_tokens, options.threads)
+    sides = {f"worker, {dtype}": asyncio.run(serve(*asked, dtype)) for dtype in options.dtype.split(",")}
+    workers = dict(sides)
     plain = sequential(options.cache, options.sequential_prompts, options.max_tokens)
-    sides = {"worker": served}
     if options.served:
-        asked = (options.cache, levels, options.max_tokens, options.threads)
         sides["transformers serve"] = asyncio.run(by_server(*asked))
         sides["… batching"] = asyncio.run(by_server(*asked, "--continuous-batching"))
     print(f"{'':32}tokens/s   ratio")
@@ -247,12 +250,12 @@ def main() -> None:
         for name, side in sides.items():
             rate = side[f"at_{level}"]["tokens_per_s"]
             print(f"{f'{name}, {level} at once':32}{rate:8.1f}   {rate / plain['tokens_per_s']:.1f}")
-    print(
-        f"first token, idle: p50 {served['first_token_p50_s']:.2f} s, p95 {served['first_token_p95_s']:.2f} s"
-    )
-    print(f"start {served['start_s']:.1f} s, memory {served['rss_mib']:.0f} MiB, load {load_before:.1f}")
-    top = served[f"at_{max(levels)}"]["tokens_per_s"] / plain["tokens_per_s"]
-    print(json.dumps({"sequential": plain, **sides, "ratio": top, "load": load_before}))
+    for name, side in workers.items():
+        print(
+            f"{name}: first token, idle: p50 {side['first_token_p50_s']:.2f} s, p95 "
+            f"{side['first_token_p95_s']:.2f} s; start {side['start_s']:.1f} s, memory {side['rss_mib']:.0f} MiB"
+        )
+    print(json.dumps({"sequential": plain, **sides, "load": load_before}))
 
 
 if __name__ == "__main__":

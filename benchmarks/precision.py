@@ -3,7 +3,7 @@
     python -m benchmarks.precision [--cache DIR] [--threads N] [--rounds 3] [--only NAME …]
 
 One decoding step of 1, 8 and 32 conversations with 300 tokens behind each, and the reading of 300 tokens;
-the perplexity of the replies written for the gate (what rounding costs). `int8 to write` is what the engine
+the perplexity of replies written for the gate, ten in each language (what rounding costs). `int8 to write` is what the engine
 does (`inference.generator.eight_bits`: prompts are read in bfloat16); `int8, dynamic` is torch's own dynamic
 quantisation of everything, per tensor; `OpenVINO` is measured where `openvino` and `nncf` are installed. The
 head is cut to the vocabulary in use, but for the line that says so. Each figure is
@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from bot.types import GenerateRequest
+from bot.types import Exchange
 from inference.generator import identity, model, prompt
 from inference.generator.eight_bits import EightBitLinear, with_eight_bits
 from inference.generator.vocabulary import Vocabulary
@@ -44,7 +44,8 @@ BEHIND = 300
 ROWS = (1, 8, 32)
 STEPS = 8
 GATE = Path("inference/training/data/dialogues/gate/g.jsonl")
-REPLIES = 12
+REPLIES = 10
+"""In each language."""
 
 
 class Variant(Protocol):
@@ -231,23 +232,24 @@ def round_of(variant: Variant) -> dict[str, float]:
 
 
 def perplexity(variant: Variant, name: str, cache: Path) -> float:
-    """Of written replies, each token given those before it."""
+    """Of the tokens of written replies that every variant can write, each given those before it."""
     loaded = model.load(identity.BASE, cache=cache)
     size = loaded.network.get_output_embeddings().weight.shape[0]
-    row_of = {id: row for row, id in enumerate(range(size) if "whole" in name else kept_rows(loaded, size))}
+    kept = kept_rows(loaded, size)
+    row_of = {id: id if "whole" in name else row for row, id in enumerate(kept)}
+    dialogues = read_dialogues(GATE)
     total, count = 0.0, 0
-    for dialogue in read_dialogues(GATE)[:REPLIES]:
-        turn = dialogue.turns[0]
-        passages = tuple(dialogue.passage(n) for n in range(len(dialogue.passages)))
-        request = GenerateRequest("1", turn.question, dialogue.lang, passages)
-        built = prompt.build(request, tuned=True)
+    for dialogue in [d for lang in ("zh", "en") for d in [d for d in dialogues if d.lang == lang][:REPLIES]]:
+        passages = [dialogue.passage(n) for n in range(len(dialogue.passages))]
+        turn = Exchange(dialogue.turns[0].question, dialogue.turns[0].reply)
+        *before, reply = prompt.script(dialogue.lang, passages, [turn])
 
         def ids(text: str) -> list[int]:
             return loaded.tokenizer.encode(text, add_special_tokens=False).ids
 
         begin = [] if loaded.bos_id is None else [loaded.bos_id]
-        logits = variant.begin(torch.tensor([[*begin, *ids(built.beginning + built.rest)]]))
-        for id in ids(turn.reply):
+        logits = variant.begin(torch.tensor([[*begin, *(id for said in before for id in ids(said.text))]]))
+        for id in ids(reply.text):
             if id in row_of:
                 total -= float(torch.log_softmax(logits[0].float(), 0)[row_of[id]])
                 count += 1

@@ -135,7 +135,8 @@ class Inference(Section):
     threads: Positive | None = None
     max_batch: Positive = 16
     max_waiting: Positive = 64
-    max_tokens: Positive = 160
+    max_tokens: Annotated[int, Field(ge=16, le=512)] = 160
+    """Of a reply. What passages, question and reply may take together is 1,024."""
     deadline_s: Seconds = 20
     remote: InferenceRemote = InferenceRemote()
     """A model on another server, used in place of the worker's where it has a URL."""

@@ -160,9 +160,13 @@ class Chooser:
         if begun[-1:] in _INSIDE_FIGURES:
             scores[self._ends] = _NEVER
         if figures.may_end(begun):
-            allowed = [row for row in self._digit_rows if figures.advance(begun, texts[row]) is not None]
+            extra = [row for row in writing.extra_rows if _has_digit(texts[row])]
+            allowed = [
+                row for row in self._digit_rows + extra if figures.advance(begun, texts[row]) is not None
+            ]
             kept = scores[allowed].clone()
             scores[self._digits] = _NEVER
+            scores[extra] = _NEVER
             scores[allowed] = kept
             return
         following = figures.next(begun)

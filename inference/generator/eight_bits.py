@@ -11,22 +11,44 @@ doesn't depend on those beside it. Between the layers the twin computes in float
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["EightBitLinear", "is_possible", "with_eight_bits"]
+__all__ = ["EightBitLinear", "fits", "is_possible", "with_eight_bits"]
 
 _LARGEST = 127
 _SMALLEST = 1e-8
 _ZERO = 128
 """What stands for nought in the unsigned bytes that go in."""
+_REST = 0.02
+"""Share of a decoder's weights that may stand outside of linear layers and embeddings."""
 
 
+@functools.cache
 def is_possible() -> bool:
-    """Whether this processor multiplies bytes fast and without losing a bit (AVX-512 VNNI or better)."""
-    return hasattr(torch.ops.onednn, "qlinear_pointwise") and bool(torch.cpu._is_vnni_supported())
+    """Whether bytes are multiplied fast here and without losing a bit (AVX-512 VNNI or better).
+
+    The processor's word alone doesn't do: oneDNN may have been told to use less of it, and the sums of older
+    instructions overflow in silence.
+    """
+    if not hasattr(torch.ops.onednn, "qlinear_pointwise") or not torch.cpu._is_vnni_supported():
+        return False
+    with torch.inference_mode():
+        largest = nn.Linear(64, 16, bias=False)
+        nn.init.ones_(largest.weight)
+        found = EightBitLinear(largest)(torch.ones(1, 64))
+    return bool(torch.allclose(found, torch.tensor(64.0), rtol=1e-4))
+
+
+def fits(decoder: nn.Module) -> bool:
+    """Whether nearly all weights are in linear layers and embeddings, and not, say, in experts."""
+    known = sum(
+        part.weight.numel() for part in decoder.modules() if isinstance(part, (nn.Linear, nn.Embedding))
+    )
+    return sum(p.numel() for p in decoder.parameters()) * (1 - _REST) <= known
 
 
 class EightBitLinear(nn.Module):
@@ -44,6 +66,7 @@ class EightBitLinear(nn.Module):
         self._zero = torch.tensor(_ZERO + 0.5)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
+        states = states.float()
         rate = _LARGEST / states.abs().amax(-1, keepdim=True).clamp_min(_SMALLEST)
         rounded = torch.addcmul(self._zero, states, rate).to(torch.uint8)
         made: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
@@ -66,12 +89,17 @@ class EightBitLinear(nn.Module):
 
 
 def with_eight_bits(decoder: nn.Module) -> Any:
-    """A twin of `decoder`, for inference, that shares its other weights and has its linear layers rounded."""
-    known: dict[int, Any] = {id(tensor): tensor for tensor in (*decoder.parameters(), *decoder.buffers())}
-    twin: Any = copy.deepcopy(decoder, known)
+    """A twin of `decoder`, for inference: its linear layers rounded, its input embeddings shared, the rest in
+    float32."""
+    shared = [decoder.get_input_embeddings().weight]  # type: ignore[operator]
+    shared += [p for part in decoder.modules() if isinstance(part, nn.Linear) for p in part.parameters()]
+    twin: Any = copy.deepcopy(decoder, {id(tensor): tensor for tensor in shared})
     for name, part in list(twin.named_modules()):
         if isinstance(part, nn.Linear):
             parent, _, own = name.rpartition(".")
             setattr(twin.get_submodule(parent), own, EightBitLinear(part))
+    for parameter in twin.parameters():
+        if parameter is not shared[0]:
+            parameter.data = parameter.data.float()
     twin.get_input_embeddings().register_forward_hook(lambda _, __, states: states.float())
     return twin

@@ -39,6 +39,8 @@ __all__ = ["Engine", "Job", "Listener"]
 
 _FIGURE = 24
 """Tokens that the longest figure may take: more than any account number."""
+_LEAST_REPLY = 64
+"""Tokens of a reply that a long prompt leaves room for."""
 Listener = Callable[[str, str, Outcome | None], None]
 """Told (job id, new text, why it ended or None). Called on the engine's thread; must not block."""
 
@@ -157,6 +159,12 @@ class Engine:
         return self._model.tuned
 
     @property
+    def room(self) -> int:
+        """Tokens that passages and question may take at least."""
+        longest = max((len(prefix.ids) for prefix in self._prefixes.values()), default=0)
+        return self._options.context - longest - _LEAST_REPLY
+
+    @property
     def busy(self) -> bool:
         return bool(self._running or self._reading or self._orders.jobs)
 
@@ -167,9 +175,12 @@ class Engine:
     # ── the engine's thread ──────────────────────────────────────────────────────────────────────
 
     def warm_up(self, prefixes: Sequence[str]) -> None:
-        """Compute the constant beginnings of prompts."""
+        """Compute the constant beginnings of prompts, and try whether the model can write."""
         for prefix in prefixes:
             self._prefix(prefix)
+        with torch.inference_mode():
+            step = self._cache.step([0])
+            self._head(self._forward(self._writer, torch.tensor([[0]]), torch.tensor([[0]]), step)[:, -1])
 
     def run(self) -> None:
         """Serve until closed."""
@@ -227,8 +238,8 @@ class Engine:
             row = _Row(job, (), TextStream(tokenizer, job.stops), Writing(Figures(job.sources)))
             self._reading = row
         prefix = self._prefix(job.prefix)
-        # The end of the prompt has the question; a shorter reply is better than none.
-        room = max(self._options.context - len(prefix.ids) - job.max_tokens, 1)
+        # Where the two are too long together the reply gives way, and then the passages, which come first.
+        room = max(self._options.context - len(prefix.ids) - min(job.max_tokens, _LEAST_REPLY), 1)
         row.ids = (*prefix.ids, *tokenizer.encode(job.prompt, add_special_tokens=False).ids[-room:])
         row.length = len(prefix.ids)
         self._cache.restore(self._options.rows, prefix)
@@ -328,6 +339,8 @@ class Engine:
         ids = self._model.tokenizer.encode(text, add_special_tokens=False).ids
         if self._model.bos_id is not None:
             ids = [self._model.bos_id, *ids]
+        if len(ids) > self._options.context:
+            raise ValueError(f"its tokenizer makes {len(ids)} tokens of the beginning of a prompt")
         with torch.inference_mode():
             mask = self._cache.chunk(self._options.rows, 0, len(ids))
             self._forward(self._reader, torch.tensor([ids]), torch.arange(len(ids))[None, :], mask)

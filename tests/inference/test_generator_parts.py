@@ -194,6 +194,21 @@ def chosen(vocabulary: Vocabulary, writing: Writing, scores: dict[str, float], *
     return vocabulary.texts[chooser.choose(logits, [writing])[0]]
 
 
+def test_figures_are_held_to_the_passages_where_a_token_has_several_digits() -> None:
+    words = ["<eos>", "1", "0", "2", "元", "100", "20"]
+    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="<eos>"))
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens(["<eos>"])
+    vocabulary = Vocabulary(tokenizer, frozenset({0}), len(words))
+    assert "100" not in vocabulary.texts
+    rows = vocabulary.rows_beyond_core([5, 6])
+    writing = Writing(Figures(["100元", "20元"]), rows)
+    liked = {"100": 9.0, "20": 8.0, "元": 1.0}
+    assert chosen(vocabulary, writing, liked) == "100"
+    writing.add(vocabulary.texts.index("100"), "100")
+    assert chosen(vocabulary, writing, liked) == "元"
+
+
 def test_other_scripts_are_not_written_unless_the_passages_have_them(word_vocabulary: Vocabulary) -> None:
     assert "привет" not in word_vocabulary.texts
     rows = word_vocabulary.rows_beyond_core([9])

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def request(id: str, **changes: object) -> GenerateRequest:
     passage = Passage(id="p", language="zh", title="补卡", text="补办借记卡工本费每张10元，7个工作日寄到。")
-    fields = {"question": "多少钱？", "max_tokens": 24, **changes}
+    fields = {"question": "多少钱？", "max_tokens": 24, "deadline": 120.0, **changes}
     return GenerateRequest(id=id, language="zh", passages=(passage,), **fields)  # type: ignore[arg-type]
 
 

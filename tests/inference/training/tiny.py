@@ -14,14 +14,10 @@ BOS, EOS = "<bos>", "<eos>"
 
 def tiny_base(folder: Path, *, hidden: int = 32, seed: int = 0) -> Path:
     """A Gemma of two layers over bytes, with chance weights."""
-    symbols = [BOS, EOS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    tokenizer = Tokenizer(models.BPE({symbol: at for at, symbol in enumerate(symbols)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([BOS, EOS])
+    tokenizer = byte_tokenizer()
     torch.manual_seed(seed)
     config = Gemma3TextConfig(
-        vocab_size=len(symbols), hidden_size=hidden, intermediate_size=64, num_hidden_layers=2,
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=hidden, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=1, head_dim=16, sliding_window=256,
         max_position_embeddings=2048, bos_token_id=0, eos_token_id=1, pad_token_id=1,
     )  # fmt: skip
@@ -29,6 +25,16 @@ def tiny_base(folder: Path, *, hidden: int = 32, seed: int = 0) -> Path:
     Gemma3ForCausalLM(config).save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
+
+
+def byte_tokenizer() -> Tokenizer:
+    """A token a byte."""
+    symbols = [BOS, EOS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({symbol: at for at, symbol in enumerate(symbols)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([BOS, EOS])
+    return tokenizer
 
 
 def rows(count: int) -> list[dict[str, object]]:
