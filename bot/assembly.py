@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 __all__ = [
     "current_of",
+    "generator_model",
     "make_attention",
     "make_complaints",
     "make_guard",
@@ -160,7 +161,7 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
     settings = live.config.inference
     return WorkerSupervisor(
         WorkerOptions(
-            model=_model(live),
+            model=generator_model(live),
             adapter=_adapter(live),
             cache=str(live.current.data_dir / "cache" / "models"),
             dtype=settings.dtype,
@@ -170,7 +171,8 @@ def make_worker(live: LiveConfig) -> WorkerSupervisor | RemoteGenerator:
     )
 
 
-def _model(live: LiveConfig) -> str:
+def generator_model(live: LiveConfig) -> str:
+    """`inference.model` as the loader takes it."""
     from inference.generator.identity import BASE
 
     given = live.config.inference.model
@@ -182,7 +184,7 @@ def _adapter(live: LiveConfig) -> str:
     """What the worker is to merge into its model."""
     from inference.generator.identity import BASE, SHIPPED, base_of, identity
 
-    given, model = live.config.inference.adapter, _model(live)
+    given, model = live.config.inference.adapter, generator_model(live)
     if given != "auto":
         return "" if given == "none" else str(live.current.resolve(Path(given)))
     promoted = live.current.data_dir / "models" / "generator" / "adapter"

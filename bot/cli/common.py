@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,7 +17,16 @@ from bot.errors import ConfigError, TellerError
 from bot.store import Store
 from bot.trust.keyring import find_keys
 
-__all__ = ["ConfigOption", "ends_cleanly", "fail", "open_config", "open_store", "run_async", "say_line"]
+__all__ = [
+    "ConfigOption",
+    "ends_cleanly",
+    "fail",
+    "need",
+    "open_config",
+    "open_store",
+    "run_async",
+    "say_line",
+]
 
 T = TypeVar("T")
 
@@ -34,6 +44,12 @@ def say_line(text: str = "") -> None:
 def fail(message: str, code: int = 1) -> typer.Exit:
     sys.stderr.write(message.rstrip() + "\n")
     return typer.Exit(code)
+
+
+def need(*packages: str) -> None:
+    """A clear word where packages for training are missing."""
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise fail(f"training needs {', '.join(missing)}: `make setup` installs them")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, open_config, run_async, say_line
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, need, open_config, run_async, say_line
 from bot.logs import set_up_logs
 from bot.types import Assessment
 
@@ -230,6 +230,8 @@ def classify(
     from inference.evaluation.classify import read_labelled
     from inference.training.together import evaluate
 
+    if epochs:
+        need("torch")
     with ends_cleanly():
         report = evaluate(
             read_labelled(train), read_labelled(test), other=other, epochs=epochs, layers=layers

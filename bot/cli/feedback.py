@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,38 +52,42 @@ IdsArgument = Annotated[list[int], typer.Argument(help="Numbers as `teller feedb
 @app.command("list")
 def list_feedback(
     config: ConfigOption = DEFAULT_CONFIG,
-    status: Annotated[str, typer.Option(help="new, approved or rejected.")] = "new",
+    status: Annotated[str | None, typer.Option(help="new, approved or rejected.", show_default="new")] = None,
     every: Annotated[bool, typer.Option("--all", help="Reviewed feedback too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many to show.")] = 100,
 ) -> None:
     """List feedback, the oldest first: what waits for review, unless told otherwise. Texts are masked."""
-    if status not in get_args(Status):
+    if status is not None and every:
+        raise fail("give --all or --status, not both", 2)
+    if status is not None and status not in get_args(Status):
         raise fail(f"--status is one of {', '.join(get_args(Status))}", 2)
-    wanted: Status | None = None if every else status  # type: ignore[assignment]
+    wanted: Status | None = None if every else status or "new"  # type: ignore[assignment]
     run_async(_list(open_config(config), wanted, limit))
 
 
 async def _list(live: LiveConfig, status: Status | None, limit: int) -> None:
-    async with _opened(live) as (desk, mask):
-        found = await desk.items(status=status, limit=limit)
-    for item in found:
+    async with _opened(live) as desk:
+        found = await desk.items(status=status, limit=limit + 1)
+    for item in found[:limit]:
         said = item.text if item.kind != "vote" else item.reply
         say_line(
             f"{item.id:>6}  {item.status:<8} {_what(item):<12} {_at(item.at)}  "
-            f"{_short(mask(item.question))}  →  {_short(mask(said))}"
+            f"{_short(desk.masked(item.question))}  →  {_short(desk.masked(said))}"
         )
     if not found:
         say_line("no feedback waits for review" if status == "new" else "there is none")
+    if len(found) > limit:
+        typer.echo(f"there are more than these {limit}: --limit N shows more", err=True)
 
 
 @app.command()
 def show(id: int, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Show one piece of feedback with the exchange it is about, masked."""
+    """Show one piece of feedback with the exchange it is about, masked as in an export."""
     run_async(_show(open_config(config), id))
 
 
 async def _show(live: LiveConfig, id: int) -> None:
-    async with _opened(live) as (desk, mask):
+    async with _opened(live, answers=True) as desk:
         item = await desk.item(id)
     facts = [
         ("feedback", str(item.id)),
@@ -97,9 +101,11 @@ async def _show(live: LiveConfig, id: int) -> None:
     for name, value in facts:
         say_line(f"{name:<14}{value}")
     gone = "(not kept any more)"
-    for name, text in (("question", item.question), ("reply", item.reply), ("instead", item.text)):
-        if text or name == "question":
-            say_line(f"\n{name}:\n{mask(text) or gone}")
+    texts = [("question", desk.masked(item.question) or gone)]
+    texts += [("reply", desk.masked_reply(item.reply)), ("instead", desk.masked_reply(item.text))]
+    for name, text in texts:
+        if text:
+            say_line(f"\n{name}:\n{text}")
 
 
 @app.command()
@@ -111,15 +117,12 @@ def correct(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Say what an answer should have been. A colleague reviews it."""
-    run_async(_correct(open_config(config), message, text, by, passage or []))
+    on = passage or []
 
+    def say(desk: FeedbackDesk) -> Awaitable[int]:
+        return desk.correct(message, text, by=by.strip(), passages=on, now=now())
 
-async def _correct(live: LiveConfig, message: str, text: str, by: str, passages: Sequence[str]) -> None:
-    approvals(live).require("feedback.correct", by)
-    _require_known(live, passages)
-    async with _opened(live, answers=True) as (desk, _):
-        id = await desk.correct(message, text, by=by.strip(), passages=passages, now=now())
-    say_line(f"feedback {id}: a colleague reviews it with `teller feedback approve {id} --by STAFF`")
+    run_async(_say_instead(open_config(config), say, by, on))
 
 
 @app.command()
@@ -133,14 +136,21 @@ def resolution(
     """Say what answered the question of a ticket. A colleague reviews it."""
     with ends_cleanly():
         known = numbers.parse(number)
-    run_async(_resolution(open_config(config), known, text, by, passage or []))
+    on = passage or []
+
+    def say(desk: FeedbackDesk) -> Awaitable[int]:
+        return desk.resolution(known, text, by=by.strip(), passages=on, now=now())
+
+    run_async(_say_instead(open_config(config), say, by, on))
 
 
-async def _resolution(live: LiveConfig, number: str, text: str, by: str, passages: Sequence[str]) -> None:
+async def _say_instead(
+    live: LiveConfig, say: Callable[[FeedbackDesk], Awaitable[int]], by: str, passages: Sequence[str]
+) -> None:
     approvals(live).require("feedback.correct", by)
     _require_known(live, passages)
-    async with _opened(live, answers=True) as (desk, _):
-        id = await desk.resolution(number, text, by=by.strip(), passages=passages, now=now())
+    async with _opened(live, answers=True) as desk:
+        id = await say(desk)
     say_line(f"feedback {id}: a colleague reviews it with `teller feedback approve {id} --by STAFF`")
 
 
@@ -158,7 +168,7 @@ def reject(ids: IdsArgument, by: ByOption = "", config: ConfigOption = DEFAULT_C
 
 async def _review(live: LiveConfig, ids: Sequence[int], status: Status, by: str) -> None:
     approvals(live).require("feedback.review", by)
-    async with _opened(live) as (desk, _):
+    async with _opened(live) as desk:
         found = await desk.review(ids, status, by=by.strip(), now=now())
     say_line(f"{status}: {', '.join(str(item.id) for item in found)}")
 
@@ -181,7 +191,7 @@ async def _export(live: LiveConfig, out: Path, by: str, dialogues: bool) -> None
     left: Left = Counter()
     appended = [words for one in live.current.disclaimers.all for words in (one.text["zh"], one.text["en"])]
     gap_s = live.config.answers.forget_after_minutes * 60
-    async with _opened(live, answers=True) as (desk, _):
+    async with _opened(live, answers=True) as desk:
         runs = await desk.reviewed(gap_s=gap_s, leave_out=appended)
         rows = _dialogues(live, runs, left) if dialogues else [as_messages(run) for run in runs]
         body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
@@ -235,22 +245,18 @@ def _write(out: Path, body: bytes) -> None:
 
 
 @asynccontextmanager
-async def _opened(
-    live: LiveConfig, *, answers: bool = False
-) -> AsyncIterator[tuple[FeedbackDesk, Callable[[str], str]]]:
-    """The desk, and what masks texts for the eye.
-
+async def _opened(live: LiveConfig, *, answers: bool = False) -> AsyncIterator[FeedbackDesk]:
+    """
     Args:
         answers: whether answers are taken in or handed out, which hold the bank's own numbers.
     """
     from bot.assembly import make_masker
     from inference.privacy.leaks import stated_in
 
-    masker = make_masker()
     own = [live.config.bank.hotline, *(p.text for p in _passages(live).values())] if answers else []
     store = await open_store(live)
     try:
-        yield FeedbackDesk(store, masker, stated=stated_in(own)), lambda text: masker.mask(text).text
+        yield FeedbackDesk(store, make_masker(), stated=stated_in(own))
     finally:
         await store.close()
 

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, open_config, say_line
+from bot.cli.common import DEFAULT_CONFIG, ConfigOption, ends_cleanly, fail, need, open_config, say_line
 
 if TYPE_CHECKING:
     from inference.training.causal_run import CausalRun
+    from inference.training.classify_config import ClassifyConfig
+    from inference.training.generator_config import CausalConfig
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Prepare data and train.", no_args_is_help=True)
+
+_CAUSAL = ("torch", "peft", "accelerate")
+"""Packages that training a language model needs."""
 
 
 @app.callback()
@@ -67,17 +72,19 @@ def classify(
     where it was stopped."""
     import logging
 
-    from inference.training.classify import run
+    need("torch")
+    from inference.training.classify import KIND, run
     from inference.training.classify_config import load_classify_config
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    with ends_cleanly():
+        settings = load_classify_config(config)
     try:
         with ends_cleanly():
-            settings = load_classify_config(config)
             told = f"teller train classify {config}"
             folder, metrics = run(settings, datetime.now(UTC), told, fresh=fresh)
     except KeyboardInterrupt:
-        raise fail("stopped; the same command goes on from the last whole epoch", 130) from None
+        raise _stopped(settings, KIND, "whole epoch") from None
     say_line(f"the run is {folder}; put it into use with `teller train promote {folder} --gate FILE`")
     say_line(json.dumps(_brief(metrics), ensure_ascii=False))
 
@@ -95,13 +102,18 @@ def sft(
 ) -> None:
     """Teach the generator to answer from passages: LoRA, AdaLoRA, prefix or all weights. Goes on where it was
     stopped."""
+    need(*_CAUSAL)
     from inference.training.generator_config import SftConfig
     from inference.training.sft import run
 
     with ends_cleanly():
         settings = SftConfig.load(run_config)
     _causal(
-        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), f"sft {run_config}", config
+        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh),
+        settings,
+        "sft",
+        run_config,
+        config,
     )
 
 
@@ -115,35 +127,46 @@ def pretrain(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Go on training a base on plain texts of the field. Goes on where it was stopped."""
+    need(*_CAUSAL)
     from inference.training.generator_config import PretrainConfig
     from inference.training.pretrain import run
 
     with ends_cleanly():
         settings = PretrainConfig.load(run_config)
-    what = f"pretrain {run_config}"
-    _causal(lambda cache, now, told: run(settings, cache, now, told, fresh=fresh), what, config)
+    _causal(
+        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh),
+        settings,
+        "pretrain",
+        run_config,
+        config,
+    )
 
 
-def _causal(run: Callable[[Path, datetime, str], CausalRun], what: str, config: Path) -> None:
-    _need_torch()
+def _causal(
+    run: Callable[[Path, datetime, str], CausalRun],
+    settings: CausalConfig,
+    kind: str,
+    run_config: Path,
+    config: Path,
+) -> None:
     try:
         with ends_cleanly():
             cache = open_config(config).current.data_dir / "cache" / "models"
-            done = run(cache, datetime.now(UTC), f"teller train {what}")
+            done = run(cache, datetime.now(UTC), f"teller train {kind} {run_config}")
     except KeyboardInterrupt:
-        raise fail("stopped; the same command goes on from the last checkpoint", 130) from None
+        raise _stopped(settings, kind, "checkpoint") from None
     if not done.leader:
         return
     say_line(f"the run is {done.folder}; its card is {done.folder / 'card.md'}")
     say_line(json.dumps({k: v for k, v in done.metrics.items() if k != "log"}, ensure_ascii=False))
 
 
-def _need_torch() -> None:
-    """A clear word where the training packages are missing."""
-    from importlib.util import find_spec
+def _stopped(settings: CausalConfig | ClassifyConfig, kind: str, last: str) -> typer.Exit:
+    from inference.training.runs import goes_on
 
-    if missing := [name for name in ("torch", "peft", "accelerate") if find_spec(name) is None]:
-        raise fail(f"training needs {', '.join(missing)}: `make setup` installs them")
+    if goes_on(settings.resolved(settings.out), settings.name, kind):
+        return fail(f"stopped; the same command goes on from the last {last}", 130)
+    return fail(f"stopped before the first {last} was kept; the same command begins anew", 130)
 
 
 @app.command()
@@ -170,11 +193,15 @@ def promote(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Put a run's classifier or adapter into use, unless it is worse on the gate set than the one in use."""
+    from bot.assembly import generator_model
+    from inference.training.promotion import Configured
     from inference.training.promotion import promote as put
 
     with ends_cleanly():
-        data_dir = open_config(config).current.data_dir
-        report = put(run, data_dir / "models", gate, data_dir / "cache" / "models")
+        live = open_config(config)
+        data_dir = live.current.data_dir
+        configured = Configured(generator_model(live), live.config.inference.adapter)
+        report = put(run, data_dir / "models", gate, data_dir / "cache" / "models", configured)
     say_line(f"{report['name']} of {run.name} is in use; `teller train rollback {report['name']}` undoes it")
     say_line(json.dumps(report, ensure_ascii=False))
 

@@ -14,7 +14,7 @@ from bot.feedback.item import Item, Status
 from bot.feedback.rows import Exchange, exchanges, runs
 from bot.ports import Masker
 from bot.store import Store, audit, feedback
-from bot.store.subjects import key_is_gone
+from bot.store.subjects import DataKeys, key_is_gone
 
 __all__ = ["FeedbackDesk"]
 
@@ -65,13 +65,7 @@ class FeedbackDesk:
         Raises:
             StoreError: no such answer, or nothing is said.
         """
-        masked = self._said(text)
-
-        def write(connection: Connection) -> int:
-            about = feedback.find_answer(connection, self._store.keys, message)
-            return self._keep(connection, about, masked, "correction", by, passages, now)
-
-        return await self._sealed(write)
+        return await self._say_instead("correction", feedback.find_answer, message, text, by, passages, now)
 
     async def resolution(
         self, number: str, text: str, *, by: str, passages: Sequence[str] = (), now: float
@@ -81,13 +75,7 @@ class FeedbackDesk:
         Raises:
             StoreError: no such ticket, its question isn't kept any more, or nothing is said.
         """
-        masked = self._said(text)
-
-        def write(connection: Connection) -> int:
-            about = feedback.find_case(connection, self._store.keys, number)
-            return self._keep(connection, about, masked, "resolution", by, passages, now)
-
-        return await self._sealed(write)
+        return await self._say_instead("resolution", feedback.find_case, number, text, by, passages, now)
 
     async def review(self, ids: Sequence[int], status: Status, *, by: str, now: float) -> list[Item]:
         """Approve or reject, all or none. Raises StoreError, NotAllowed (see `bot.store.feedback.review`)."""
@@ -120,7 +108,7 @@ class FeedbackDesk:
                 )
                 for item in items
             ]
-            found = exchanges(bare, lambda text: self._masker.mask(text).text, self._reply)
+            found = exchanges(bare, self.masked, self.masked_reply)
             places = sorted({one.conversation for one in found})
             return list(runs(found, feedback.lines(connection, places), gap_s=gap_s))
 
@@ -131,17 +119,10 @@ class FeedbackDesk:
         data = {"by": by, "form": form, "rows": rows, "sha256": sha256}
         await self._store.note_audit("feedback.exported", data, now=now)
 
-    async def _sealed(self, write: Callable[[Connection], T]) -> T:
-        """Run a write under a customer's key, which another process may just have erased."""
-        try:
-            return await self._store.write(write)
-        except IntegrityError as error:
-            if key_is_gone(error):
-                self._store.keys.clear()
-                raise StoreError("the customer's question isn't kept any more") from None
-            raise StoreError("the same was said by the same hand at this moment; try again") from None
+    def masked(self, text: str) -> str:
+        return self._masker.mask(text).text
 
-    def _reply(self, text: str) -> str:
+    def masked_reply(self, text: str) -> str:
         """An answer masked, but for the bank's own numbers and addresses."""
         masked = self._masker.mask(text)
         shown, done, raw_at, at = masked.text, "", 0, 0
@@ -155,28 +136,41 @@ class FeedbackDesk:
             raw_at, at = raw_at + len(value), at + len(instead)
         return done + shown[at:]
 
-    def _said(self, text: str) -> str:
-        masked = self._reply(text.strip())
-        if not masked.strip():
-            raise StoreError("say what the answer is: --text TEXT")
-        return masked
+    async def _sealed(self, write: Callable[[Connection], T]) -> T:
+        """Run a write under a customer's key, which another process may just have erased."""
+        try:
+            return await self._store.write(write)
+        except IntegrityError as error:
+            if key_is_gone(error):
+                self._store.keys.clear()
+                raise StoreError("the customer's question isn't kept any more") from None
+            raise StoreError("the same was said by the same hand at this moment; try again") from None
 
-    def _keep(
+    async def _say_instead(
         self,
-        connection: Connection,
-        about: tuple[str, str, str],
-        text: str,
         kind: Literal["correction", "resolution"],
+        find: Callable[[Connection, DataKeys, str], tuple[str, str, str]],
+        what: str,
+        text: str,
         by: str,
         passages: Sequence[str],
         now: float,
     ) -> int:
-        id = feedback.say_instead(
-            connection, self._store.keys, about, text, kind=kind, by=by, passages=passages, now=now
-        )
-        data = {"feedback": id, "by": by, "on": about[1], "passages": list(passages)}
-        audit.note(connection, now, f"feedback.{kind}", about[0], "", data)
-        return id
+        masked = self.masked_reply(text.strip())
+        if not masked.strip():
+            raise StoreError("say what the answer is: --text TEXT")
+
+        def write(connection: Connection) -> int:
+            keys = self._store.keys
+            about = find(connection, keys, what)
+            id = feedback.say_instead(
+                connection, keys, about, masked, kind=kind, by=by, passages=passages, now=now
+            )
+            data = {"feedback": id, "by": by, "on": about[1], "passages": list(passages)}
+            audit.note(connection, now, f"feedback.{kind}", about[0], "", data)
+            return id
+
+        return await self._sealed(write)
 
 
 def _without(text: str, paragraphs: Sequence[str]) -> str:

@@ -26,6 +26,8 @@ __all__ = ["cast", "feedback_row", "find_answer", "find_case", "items", "lines",
 
 log = structlog.get_logger(__name__)
 
+LAST_ID = 2**63 - 1
+"""The databases know no greater number."""
 BEFORE = 6
 """The customer's lines before a wish for a person in which their question is looked for."""
 
@@ -126,9 +128,12 @@ def find_answer(connection: Connection, keys: DataKeys, message: str) -> tuple[s
         StoreError: there is none (any more).
     """
     if message.isdecimal() and message.isascii():
-        row = connection.execute(select(feedback).where(feedback.c.id == int(message))).first()
+        id = int(message) if len(message) < 20 else LAST_ID + 1  # int() refuses thousands of digits
+        row = connection.execute(select(feedback).where(_among([id]))).first()
         if row is None:
-            raise StoreError(f"there is no feedback {message} (any more); `teller feedback list` shows it")
+            raise StoreError(
+                f"there is no feedback {message[:80]} (any more); `teller feedback list` shows it"
+            )
         return row.conversation, row.event_id, row.reply
     # By way of the outbox, which is indexed by key; the history is by conversation.
     place = connection.execute(
@@ -197,7 +202,7 @@ def items(
     if status is not None:
         query = query.where(feedback.c.status == status)
     if ids is not None:
-        query = query.where(feedback.c.id.in_(ids))
+        query = query.where(_among(ids))
     rows = connection.execute(query if limit is None else query.limit(limit)).all()
     keys.preload(connection, [row.subject for row in rows])
     return [_item(connection, keys, row) for row in rows]
@@ -213,7 +218,7 @@ def review(
         NotAllowed: one is what `by` said themselves.
     """
     # A vote that is changed at this moment is gone before it is read, or waits until it was reviewed.
-    rows = select(feedback.c.id).where(feedback.c.id.in_(ids)).order_by(feedback.c.id)
+    rows = select(feedback.c.id).where(_among(ids)).order_by(feedback.c.id)
     connection.execute(rows.with_for_update()).all()
     found = items(connection, keys, ids=ids)
     missing = sorted(set(ids) - {item.id for item in found})
@@ -242,6 +247,10 @@ def lines(connection: Connection, of: Sequence[str]) -> Iterator[tuple[str, str,
 
 
 # ── inside ──
+
+
+def _among(ids: Sequence[int]) -> Any:
+    return feedback.c.id.in_([id for id in ids if 0 < id <= LAST_ID])
 
 
 def _of(conversation: str, event_id: str, kind: str, whose: str) -> Any:

@@ -12,13 +12,13 @@ import numpy as np
 
 from bot.errors import ConfigError, Problem, TellerError
 from inference.classify import TextClassifier
-from inference.evaluation.jsonl import Fields, read_rows
+from inference.evaluation.jsonl import Fields, read_rows, without_nulls
 
-__all__ = ["LabelledText", "measure", "read_labelled", "scores"]
+__all__ = ["LabelledText", "in_scope", "measure", "read_labelled", "scores"]
 
 
 class LabelledText(msgspec.Struct, frozen=True):
-    """One line of a labelled set. Other keys are ignored."""
+    """One line of a labelled set. Other keys are ignored, and a null is as good as a missing one."""
 
     text: str
     label: str
@@ -36,14 +36,17 @@ def read_labelled(path: Path, field: str = "label") -> list[LabelledText]:
 
 
 def _labelled(fields: Fields) -> LabelledText:
-    if isinstance(fields.get("label"), int):
-        fields["label"] = str(fields["label"])
+    fields = without_nulls(fields)
+    if isinstance(fields.get("label"), int | str):
+        fields["label"] = str(fields["label"]).strip()
     try:
         row = msgspec.convert(fields, LabelledText)
     except msgspec.ValidationError as error:
         raise ValueError(f"{error}; each line needs `text` and `label`") from None
     if not row.text.strip():
         raise ValueError("the text is empty")
+    if not row.label:
+        raise ValueError("the label is empty")
     return row
 
 
@@ -73,7 +76,8 @@ def scores(truth: Sequence[str], given: Sequence[str]) -> dict[str, Any]:
 def measure(
     classifier: TextClassifier, rows: Sequence[LabelledText], *, strict: bool = True
 ) -> dict[str, Any]:
-    """Scores of a trained classifier, and `docs_per_s` in batches of 64.
+    """Scores of a trained classifier, and `docs_per_s` in batches of 64; where it has a label for all other
+    texts, `in_scope_accuracy` and `other_recall` (None for no such rows).
 
     Args:
         strict: whether labels that it doesn't know are an error, rather than counted as wrong.
@@ -91,4 +95,18 @@ def measure(
     started = time.perf_counter()
     given = classifier.classify(texts)
     took = time.perf_counter() - started
-    return scores([row.label for row in rows], given) | {"docs_per_s": round(len(rows) / took, 1)}
+    truth = [row.label for row in rows]
+    report = scores(truth, given) | {"docs_per_s": round(len(rows) / took, 1)}
+    if classifier.other:
+        report["in_scope_accuracy"], report["other_recall"] = in_scope(truth, given, classifier.other)
+    return report
+
+
+def in_scope(truth: Sequence[str], given: Sequence[str], other: str) -> tuple[float | None, float | None]:
+    """(accuracy on rows whose label isn't `other`, share found of those whose label is); None for no rows."""
+    pairs = list(zip(truth, given, strict=True))
+
+    def share(rows: Sequence[tuple[str, str]]) -> float | None:
+        return round(sum(t == g for t, g in rows) / len(rows), 4) if rows else None
+
+    return share([p for p in pairs if p[0] != other]), share([p for p in pairs if p[0] == other])

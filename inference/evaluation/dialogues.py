@@ -75,7 +75,7 @@ def measure_replies(written: Sequence[Written]) -> dict[str, Any]:
         and 0 for anything else. `passed`: the guard leaves the reply as it is; `good`: it passes and refuses
         where, and only where, the written reply does; `figures`: of the turns whose written reply has
         figures, those with the same ones and no others; `refused` and `refused_rightly`: of the turns to
-        refuse, and of the refusals; `by_kind`: `good`.
+        refuse, and of the refusals; `by_kind`: `good`. A share of nothing is None.
     """
     guard = ReplyGuard()
     passed = good = figured = figures_right = 0
@@ -135,5 +135,5 @@ def _likeness(reply: str, written: str) -> float:
     return 2 * len(said & wanted) / (len(said) + len(wanted))
 
 
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 4) if whole else 0.0
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None

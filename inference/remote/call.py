@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from inference.remote.chunks import DONE, read
+from inference.remote.chunks import DONE, Chunk, read
 from inference.remote.failure import Failure, refusal
 from inference.remote.options import RemoteOptions
 from inference.remote.sentences import WholeSentences
@@ -91,7 +91,7 @@ class Call:
                 raise Failure("its reply was cut off within the first sentence", blame=False)
             if rest:
                 yield rest
-            await self._part_with(response)
+            await self._part_with(response, events, heard)
         finally:
             response.close()  # does nothing to one that was read to its end
 
@@ -149,22 +149,21 @@ class Call:
             raise Failure("its reply is too long")
         return received
 
-    def _parse(self, events: Events, received: bytes) -> list[Event]:
+    def _parse(self, events: Events, received: bytes) -> Iterator[Event]:
         try:
-            return events.feed(received) if received else events.finish()
+            yield from events.feed(received) if received else events.finish()
         except BadStream as error:
             raise Failure(str(error)) from None
 
-    def _take(self, events: list[Event]) -> tuple[str, bool]:
-        """(text to give out, whether that was the last)."""
+    def _take(self, events: Iterator[Event]) -> tuple[str, bool]:
+        """(text to give out, whether that was the last). Events after the end aren't taken."""
         text = ""
         for event in events:
             if event.data.strip() == DONE:
                 return text, True
             chunk = read(event)
             self._cut = chunk.cut
-            self._told_tokens = max(self._told_tokens, chunk.tokens)
-            self._told_prompt_tokens = max(self._told_prompt_tokens, chunk.prompt_tokens)
+            self._count(chunk)
             if chunk.text:
                 self._chunks += 1
                 self._bytes += len(chunk.text.encode())
@@ -175,15 +174,33 @@ class Call:
                 return text, True
         return text, False
 
-    async def _part_with(self, response: aiohttp.ClientResponse) -> None:
+    def _count(self, chunk: Chunk) -> None:
+        self._told_tokens = max(self._told_tokens, chunk.tokens)
+        self._told_prompt_tokens = max(self._told_prompt_tokens, chunk.prompt_tokens)
+
+    async def _part_with(
+        self, response: aiohttp.ClientResponse, events: Events, heard: Iterator[Event]
+    ) -> None:
         """Read what follows the end (usage, [DONE]): a stream read to its end leaves its connection for the
-        next call. Whatever happens, the reply is complete."""
+        next call. Whatever happens, the reply is complete.
+
+        Args:
+            heard: what came together with the end.
+        """
         until = min(self._until, self._loop.time() + _FAREWELL)
         left = self._options.max_event_bytes
         with suppress(TimeoutError, aiohttp.ClientError, HttpProcessingError, ConnectionError, RuntimeError):
             async with asyncio.timeout_at(until):
+                self._count_all(heard)
                 while left > 0 and (received := await response.content.readany()):
                     left -= len(received)
+                    self._count_all(self._parse(events, received))
+
+    def _count_all(self, heard: Iterator[Event]) -> None:
+        """Up to what is no chunk, such as [DONE]."""
+        with suppress(Failure):
+            for event in heard:
+                self._count(read(event))
 
     def _late(self) -> Failure:
         if self._loop.time() >= self._until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 __all__ = ["BadStream", "Event", "Events"]
@@ -33,8 +34,9 @@ class Events:
         self._name = ""
         self._data: list[str] = []
 
-    def feed(self, received: bytes) -> list[Event]:
-        """
+    def feed(self, received: bytes) -> Iterator[Event]:
+        """The events come as they are read, so that what is wrong with one spoils none before it.
+
         Raises:
             BadStream: it isn't UTF-8, or an event is too long.
         """
@@ -44,15 +46,13 @@ class Events:
         if received.endswith(b"\r"):
             self._after_cr = True
         *lines, rest = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        found = []
         for line in lines:
             self._add(line)
             event = self._take(bytes(self._line))
             self._line.clear()
             if event is not None:
-                found.append(event)
+                yield event
         self._add(rest)
-        return found
 
     def finish(self) -> list[Event]:
         """The last event of a server that leaves out the empty line after it."""

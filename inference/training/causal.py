@@ -6,24 +6,29 @@ progress, TensorBoard, one GPU, and several (`accelerate launch -m bot train sft
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import pickle
+import re
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import safe_globals
 
-from bot.errors import TellerError
 from inference.training.generator_config import Pace
 from inference.training.loss import LearntLoss, headless
 from inference.training.ranks import Ranks
+from inference.training.runs import unwritable
 from inference.training.sequences import collate
 
 __all__ = ["autocast", "mean_loss", "newest_checkpoint", "steps_of", "train"]
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
 def steps_of(examples: int, pace: Pace, processes: int = 1) -> int:
@@ -93,7 +98,10 @@ def train(
         total, learnt = loss(output.logits, labels)
         # Over all batches of a step each token weighs the same.
         mean = total / (learnt if num_items_in_batch is None else num_items_in_batch)
-        return mean + _orthogonality(network) if allocates and network.training else mean
+        if not (allocates and network.training):
+            return mean
+        # The Trainer adds up what each batch of a step and each process gives.
+        return mean + _orthogonality(network) / (pace.accumulate * ranks.count)
 
     trainer = Trainer(
         model=network,
@@ -111,10 +119,7 @@ def train(
     except (OSError, SafetensorError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
             raise
-        raise TellerError(
-            f"{work} can't be written to ({error}): make room; what was kept stays, and the same command "
-            "goes on from it"
-        ) from error
+        raise unwritable(work, error) from error
     return list(trainer.state.log_history)
 
 
@@ -146,27 +151,26 @@ def newest_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint under `work` that is whole; damaged newer ones are passed over."""
     if not work.is_dir():
         return None
-    found = sorted(
-        work.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True
-    )
-    for checkpoint in found:
-        if _is_whole(checkpoint):
-            return checkpoint
-    return None
+    found = {int(name[1]): path for path in work.iterdir() if (name := _CHECKPOINT.fullmatch(path.name))}
+    return next((found[step] for step in sorted(found, reverse=True) if _is_whole(found[step])), None)
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """The state is written last; weights and optimiser can be opened."""
-    if not (checkpoint / "trainer_state.json").is_file():
-        return False
+    """Whether all that a run goes on from can be read: state, weights, optimiser, schedule, chance."""
+    weights = list(checkpoint.glob("*.safetensors"))
+    kept = (checkpoint / "optimizer.pt", checkpoint / "scheduler.pt", *checkpoint.glob("*.pth"))
     try:
-        for file in checkpoint.glob("*.safetensors"):
+        for file in (checkpoint / "trainer_state.json", *checkpoint.glob("*.json")):
+            json.loads(file.read_text("utf-8"))
+        for file in weights:
             with safe_open(file, "pt") as tensors:
                 tensors.keys()
-        torch.load(checkpoint / "optimizer.pt", weights_only=True, map_location="cpu")
-    except (SafetensorError, EOFError, RuntimeError, BadZipFile, FileNotFoundError):
+        for file in kept:
+            with safe_globals():
+                torch.load(file, weights_only=True, map_location="cpu")
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError):
         return False
-    return True
+    return bool(weights)
 
 
 class _Epochs(TrainerCallback):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from bot.errors import InferenceUnavailable, TellerError
 from inference.generator.identity import BASE, BASE_SHA256, TUNED_FILE, identity
@@ -26,9 +28,12 @@ from inference.training.generator_config import CausalConfig
 from inference.training.loss import LearntLoss
 from inference.training.methods import open_full, with_adapter
 from inference.training.ranks import Ranks
-from inference.training.runs import digest, run_folder, sha256
+from inference.training.runs import CHECKPOINTS, digest, run_folder, sha256, unwritable
 
 __all__ = ["CausalRun", "Examples", "trained"]
+
+_HOPELESS = 100.0
+"""A loss a token that no model which has learnt anything has: chance among 262,144 tokens is 12.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def trained(
 
     Raises:
         TellerError: a base that can't be loaded or doesn't fit, another run of this name under way, an
-            unfinished one with another configuration, a folder that can't be written to.
+            unfinished one with another configuration, a folder that can't be written to, a loss that has
+            diverged (nothing is kept then).
     """
     base = _base(config)
     told = json.loads(config.model_dump_json()) | {
@@ -145,6 +151,11 @@ def _train(
     if not whole_model:
         _round(network)  # what is measured is what is kept
     after = causal.mean_loss(network, loss, data.held_out, pace)
+    if not after < _HOPELESS:  # nor is NaN
+        if ranks.leader:
+            for left in work.glob(CHECKPOINTS):
+                shutil.rmtree(left)
+        raise TellerError(f"diverged: the held-out loss is {after:g} at the end: lower `pace.rate`")
     if ranks.leader:
         _save(network, model, work, config, whole=whole_model)
     return {
@@ -152,7 +163,11 @@ def _train(
         "held_out_loss": {"before": round(before, 4), "after": round(after, 4)},
         "held_out_perplexity": {"before": round(math.exp(before), 3), "after": round(math.exp(after), 3)},
         "log": [
-            {name: value for name, value in entry.items() if name in ("step", "epoch", "loss", "eval_loss")}
+            {
+                name: value if math.isfinite(value) else None
+                for name, value in entry.items()
+                if name in ("step", "epoch", "loss", "eval_loss")
+            }
             for entry in log
             if "loss" in entry or "eval_loss" in entry
         ],
@@ -167,16 +182,19 @@ def _round(network: Any) -> None:
 
 def _save(network: Any, model: LanguageModel, work: Path, config: CausalConfig, *, whole: bool) -> None:
     """An adapter by itself, or a model that others can stand on."""
-    if whole:
-        merged = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
-        merged.to(torch.bfloat16).save_pretrained(work / "model")
-        model.tokenizer.save(str(work / "model" / "tokenizer.json"))
-        return
-    for known in network.peft_config.values():
-        known.base_model_name_or_path = config.base
-    # Embeddings aren't trained; left to look for itself, PEFT asks the hub for the base.
-    network.save_pretrained(work / "adapter", save_embedding_layers=False)
-    (work / "adapter" / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
+    try:
+        if whole:
+            merged = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
+            merged.to(torch.bfloat16).save_pretrained(work / "model")
+            model.tokenizer.save(str(work / "model" / "tokenizer.json"))
+            return
+        for known in network.peft_config.values():
+            known.base_model_name_or_path = config.base
+        # Embeddings aren't trained; left to look for itself, PEFT asks the hub for the base.
+        network.save_pretrained(work / "adapter", save_embedding_layers=False)
+        (work / "adapter" / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
+    except SafetensorError as error:
+        raise unwritable(work, error) from error
 
 
 def _describe(
@@ -198,6 +216,7 @@ def _card(config: CausalConfig, metrics: dict[str, Any], now: datetime, command:
     """The model card, in Markdown."""
     loss, perplexity = metrics["held_out_loss"], metrics["held_out_perplexity"]
     what = {"sft": "supervised fine-tuning on grounded dialogues", "pretrain": "continued pre-training"}[kind]
+    held = {"sft": "held out by family", "pretrain": "held-out texts"}[kind]
     lines = [
         f"# {config.name}",
         "",
@@ -210,7 +229,7 @@ def _card(config: CausalConfig, metrics: dict[str, Any], now: datetime, command:
         f"* Data: {', '.join(config.data)}; {config.licence}",
         *(f"* SHA-256 of {name}: {digest}" for name, digest in metrics["sha256"].items()),
         "",
-        "| held out by family | before | after |",
+        f"| {held} | before | after |",
         "|---|---|---|",
         f"| loss a token | {loss['before']:.3f} | {loss['after']:.3f} |",
         f"| perplexity | {perplexity['before']:.2f} | {perplexity['after']:.2f} |",

@@ -8,35 +8,36 @@ rows, so that the report says what the tuning is worth.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import TellerError
 from inference.classify.model import TextClassifier, folded
 from inference.classify.words import PREFIX, mixed
-from inference.evaluation.classify import LabelledText, measure, read_labelled, scores
+from inference.evaluation.classify import LabelledText, in_scope, measure, read_labelled, scores
 from inference.probabilities import softmax
 from inference.training.classify_config import ClassifyConfig
 from inference.training.finetune import Settings, best_temperature, tune
-from inference.training.runs import WEIGHTS, digest, run_folder, sha256
-from inference.training.split import held_out_by
+from inference.training.runs import WEIGHTS, run_folder, sha256
+from inference.training.split import FEWEST, split
 from inference.training.words import WordModel
 
-__all__ = ["Trained", "baseline", "run", "split", "train_classifier"]
+__all__ = ["KIND", "Trained", "baseline", "run", "train_classifier"]
 
 _log = logging.getLogger(__name__)
 Arrays = dict[str, NDArray[np.generic]]
-FEWEST = 2
-"""Rows that every label needs."""
+KIND = "classify"
+"""Of a run, in the name of an unfinished one's folder."""
 MANY = 1000
 """Rows from which the bag of words leaves out what occurs in one text only."""
 KEPT_KNOWN = 0.98
@@ -48,17 +49,6 @@ class Trained:
     arrays: Arrays
     """What `TextClassifier` reads."""
     report: dict[str, Any]
-
-
-def split(
-    rows: Sequence[LabelledText], share: float, seed: int = 0
-) -> tuple[list[LabelledText], list[LabelledText]]:
-    """(to train on, held out); siblings stay together, and every label keeps some rows to train on."""
-    kept, held = held_out_by(rows, lambda row: row.family or row.text, share, seed)
-    counts = Counter(row.label for row in kept)
-    missing = {row.label for row in held if counts[row.label] < FEWEST}
-    kept += [row for row in held if row.label in missing]
-    return kept, [row for row in held if row.label not in missing]
 
 
 def train_classifier(
@@ -112,15 +102,11 @@ def train_classifier(
         below = float(np.quantile(sure[inside], 1 - KEPT_KNOWN)) if inside.any() else 0.0
         given = np.where(sure < below, at, given)
         arrays |= {"other": np.array(other), "other_below": np.array(below)}
-        outside = truth == at
-        report |= {
-            "other_below": round(below, 4),
-            "in_scope_accuracy": round(float((given == truth)[~outside].mean()), 4)
-            if (~outside).any()
-            else None,
-            "other_recall": round(float((given == truth)[outside].mean()), 4) if outside.any() else None,
-        }
-    report |= scores([row.label for row in known], [labels[n] for n in given])
+        report["other_below"] = round(below, 4)
+    expected, said = [row.label for row in known], [labels[n] for n in given]
+    if other:
+        report["in_scope_accuracy"], report["other_recall"] = in_scope(expected, said, other)
+    report |= scores(expected, said)
     report["temperature"] = round(temperature, 3)
     return Trained(arrays, report)
 
@@ -149,6 +135,8 @@ def run(
         # What is tested on must not have been trained on, wherever it came from.
         seen = {folded(row.text) for row in tested}
         rows = [row for row in rows if folded(row.text) not in seen]
+        if not rows:
+            raise TellerError(f"no rows of `data` are left without those of {config.test}: add others")
         if unknown := sorted({row.label for row in tested} - {row.label for row in rows}):
             raise TellerError(
                 f"{config.test} has labels that no row of `data` has: {', '.join(unknown[:10])}"
@@ -156,8 +144,9 @@ def run(
     if tested or config.words:
         WordModel.require()
     settings = Settings(**config.tuning.model_dump())
-    told = json.loads(config.model_dump_json()) | {"data_sha256": digest(config.files())}
-    with run_folder(config.resolved(config.out), config.name, "classify", now, told, fresh=fresh) as (
+    read = hashlib.sha256(msgspec.json.encode([rows, tested])).hexdigest()
+    told = json.loads(config.model_dump_json()) | {"data_sha256": read}
+    with run_folder(config.resolved(config.out), config.name, KIND, now, told, fresh=fresh) as (
         folder,
         final,
     ):
@@ -184,7 +173,7 @@ def run(
         np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **arrays)
         if tested:
             metrics["test"] = measure(TextClassifier.load(folder / WEIGHTS), tested)
-            metrics["baseline"] = baseline(rows, tested)
+            metrics["baseline"] = baseline(rows if config.final else kept, tested)
         metrics["sha256"] = sha256(folder / WEIGHTS)
         (folder / "metrics.json").write_text(
             json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", "utf-8"

@@ -6,11 +6,12 @@ import glob
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from bot.config.section import Positive, Section, Share
 from bot.config.source import load_yaml, parse
 from bot.errors import ConfigError
+from inference.training.runs import GENERATOR
 
 __all__ = ["ClassifyConfig", "Tuning", "load_classify_config"]
 
@@ -58,6 +59,13 @@ class ClassifyConfig(Section):
     licence: str = "written for this project (Apache-2.0)"
     """Of the data, for the card."""
     _folder: Path = PrivateAttr(default=Path())
+
+    @field_validator("name")
+    @classmethod
+    def _not_the_generators(cls, name: str) -> str:
+        if name == GENERATOR:
+            raise ValueError(f"{GENERATOR} is what the language model is called: take another name")
+        return name
 
     def matches(self, pattern: str) -> list[Path]:
         names = glob.glob(pattern, root_dir=self._folder, recursive=True)

@@ -106,8 +106,7 @@ class CausalConfig(Section):
 
 
 class SftConfig(CausalConfig):
-    """Grounded dialogues (`inference.training.dialogues`), or conversations as `teller train prepare` leaves
-    them."""
+    """Data: JSONL of grounded dialogues (`inference.training.dialogues`), passages and all."""
 
     varied: bool = True
     """Other figures and further passages at each reading."""
@@ -116,6 +115,7 @@ class SftConfig(CausalConfig):
 
 
 class PretrainConfig(CausalConfig):
-    """Plain texts: `.txt` (paragraphs), `.md`, or JSONL with `text`."""
+    """Data: plain texts, `.txt` and `.md` (paragraphs) or JSONL with `text`; or conversations as
+    `teller train prepare` leaves them (JSONL with `messages` and `language`), each one text."""
 
     method: Method = "lora"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -25,15 +26,43 @@ _SHORTEST = 16
 """Characters of a text that is worth reading."""
 
 
+_SPEAKERS = {
+    "zh": {"user": "客户：", "assistant": "客服："},
+    "en": {"user": "Customer: ", "assistant": "Clerk: "},
+}
+"""As `inference.generator.prompt` spells them."""
+
+
+class _Message(msgspec.Struct):
+    role: Literal["user", "assistant"]
+    content: str
+
+
 class _Row(msgspec.Struct):
-    text: str
+    """A text, or a conversation of `teller train prepare`."""
+
+    text: str | None = None
+    messages: tuple[_Message, ...] = ()
+    language: Literal["zh", "en", "other"] | None = None
+
+    def said(self) -> str:
+        """One text. A line a turn, with who speaks in Chinese or in English."""
+        if self.text is not None:
+            return self.text.strip()
+        if not self.messages:
+            raise msgspec.ValidationError("neither `text` nor `messages`")
+        if self.language is None:
+            raise msgspec.ValidationError("`messages` need a `language`: zh, en, or other")
+        speakers = _SPEAKERS["zh" if self.language == "zh" else "en"]
+        return "\n".join(speakers[one.role] + " ".join(one.content.split()) for one in self.messages)
 
 
 def read_texts(path: Path) -> list[str]:
-    """The texts of a file: paragraphs of `.txt` and `.md`, the `text` of each line of `.jsonl`.
+    """The texts of a file: paragraphs of `.txt` and `.md`; of each line of `.jsonl` the `text`, or the
+    conversation of `messages`.
 
     Raises:
-        TellerError: it can't be read, or a line has no text; names the line.
+        TellerError: it can't be read, or a line has neither; names the line.
     """
     try:
         whole = path.read_text(encoding="utf-8-sig")
@@ -46,10 +75,12 @@ def read_texts(path: Path) -> list[str]:
         if not line.strip():
             continue
         try:
-            row = msgspec.json.decode(line, type=_Row)
+            text = msgspec.json.decode(line, type=_Row).said()
         except msgspec.MsgspecError as error:
-            raise TellerError(f'{path}:{number}: a line is {{"text": "…"}}: {error}') from error
-        if len(text := row.text.strip()) >= _SHORTEST:
+            raise TellerError(
+                f'{path}:{number}: a line is {{"text": "…"}}, or one of `teller train prepare`: {error}'
+            ) from error
+        if len(text) >= _SHORTEST:
             texts.append(text)
     return texts
 

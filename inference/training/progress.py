@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import os
@@ -32,32 +33,42 @@ class Progress:
 
     def keep(self, epochs: int) -> None:
         """Write down the state after `epochs` epochs; what was there before stays until that is whole."""
-        state = {
-            "epochs": epochs,
-            "parts": {name: part.state_dict() for name, part in self._parts.items()},
-            "chance": self._chance.getstate(),
-            "torch": torch.get_rng_state(),
-            "order": self._order,
-        }
         whole = io.BytesIO()  # of itself torch.save tells of a full disk in its own terms
-        torch.save(state, whole)
+        torch.save(self._state() | {"epochs": epochs}, whole)
         part = self._path.with_name(f".{self._path.name}")
         part.write_bytes(whole.getbuffer())
         os.replace(part, self._path)
 
     def restore(self) -> int:
-        """Put back what was kept; how many epochs are done then (0 where nothing is, or it can't be read)."""
+        """Put back what was kept; how many epochs are done then (0 where nothing is, it can't be read, or it
+        is of other texts or parts)."""
         if not self._path.is_file():
             return 0
+        before = copy.deepcopy(self._state())
         try:
-            state = torch.load(self._path, weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-            _log.warning("%s can't be read (%s): beginning anew", self._path, error)
+            kept = torch.load(self._path, weights_only=True)
+            if len(kept["order"]) != len(self._order):
+                raise ValueError(f"it is of {len(kept['order'])} texts, not {len(self._order)}")
+            epochs = int(kept["epochs"])
+            self._put(kept)
+        except (OSError, EOFError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+            _log.warning("%s can't be gone on from (%s): beginning anew", self._path, error)
+            self._put(before)
             return 0
+        _log.info("going on after epoch %d", epochs)
+        return epochs
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            "chance": self._chance.getstate(),
+            "torch": torch.get_rng_state(),
+            "order": self._order,
+        }
+
+    def _put(self, state: Mapping[str, Any]) -> None:
         for name, part in self._parts.items():
             part.load_state_dict(state["parts"][name])
         self._chance.setstate(state["chance"])
         torch.set_rng_state(state["torch"])
         self._order[:] = state["order"]
-        _log.info("going on after epoch %d", state["epochs"])
-        return int(state["epochs"])

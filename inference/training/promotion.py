@@ -11,9 +11,20 @@ from typing import Any
 from bot.errors import InferenceUnavailable, TellerError
 from inference.classify import TextClassifier, load_classifier
 from inference.evaluation.classify import LabelledText, measure, read_labelled
+from inference.generator.identity import BASE, SHIPPED, base_of, identity
 from inference.training import runs
 
-__all__ = ["promote"]
+__all__ = ["Configured", "promote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the counter is told to load for its generator."""
+
+    model: str = BASE
+    """`inference.model`, as `inference.generator.model.load` takes it."""
+    adapter: str = "auto"
+    """`inference.adapter`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,7 @@ class _Run:
 
     folder: Path
     name: str
+    sha256: str
     base: str
     """Of a generator."""
     label: str
@@ -29,33 +41,39 @@ class _Run:
     generator: bool
 
 
-def promote(run: Path, models: Path, gate: Path, cache: Path) -> dict[str, Any]:
+def promote(
+    run: Path, models: Path, gate: Path, cache: Path, configured: Configured | None = None
+) -> dict[str, Any]:
     """Put a run's weights into use if they are no worse on the gate set than what is in use: a classifier
-    by its macro F1 on labelled texts, a generator by the
-    likeness of its replies to those of written dialogues.
+    by its macro F1 on labelled texts, a generator by the likeness of its replies to those of written
+    dialogues.
 
     Args:
         cache: folder of the unpacked base, for a generator.
+        configured: what the counter loads, for a generator; the packaged base and `auto` where it isn't told.
 
     Returns:
         `name`, `run`, `macro_f1` (or `likeness`) of the candidate and `before` of what was in use (None for
         nothing).
 
     Raises:
-        TellerError: the folder isn't a finished run, its weights aren't those its metrics speak of, or the
-            candidate is worse. What is in use stays.
+        TellerError: the folder isn't a finished run, its weights aren't those its metrics speak of, the
+            counter wouldn't load them, or the candidate is worse. What is in use stays.
     """
-    found = _read(run)
+    found, configured = _read(run), configured or Configured()
     if found.generator:
-        what, (score, before) = "likeness", _generators(found, models, gate, cache)
-    else:
-        what, (score, before) = "macro_f1", _classifiers(found, models, gate)
-    if before is not None and score < before:
-        raise TellerError(
-            f"{run.name} is worse than the {found.name} in use on {gate}: {what} {score:.4f} against "
-            f"{before:.4f}; nothing was changed"
-        )
-    runs.promote(models, found.name, run, score, runs.sha256(gate))
+        _need_loadable(found, configured)
+    with runs.changing(models, found.name):
+        if found.generator:
+            what, (score, before) = "likeness", _generators(found, models, gate, cache, configured.model)
+        else:
+            what, (score, before) = "macro_f1", _classifiers(found, models, gate)
+        if before is not None and score < before:
+            raise TellerError(
+                f"{run.name} is worse than the {found.name} in use on {gate}: {what} {score:.4f} against "
+                f"{before:.4f}; nothing was changed"
+            )
+        runs.promote(models, found.name, run, found.sha256, score, runs.sha256(gate))
     return {"name": found.name, "run": run.name, what: score, "before": before}
 
 
@@ -85,7 +103,7 @@ def _read(run: Path) -> _Run:
         raise TellerError(
             f"a classifier can't be called {name!r}: that is the generator's name; train it under another"
         )
-    return _Run(run, name, base, label, generator)
+    return _Run(run, name, found, base, label, generator)
 
 
 # ── classifiers ──
@@ -111,28 +129,49 @@ def _classifier_in_use(name: str, models: Path, rows: Sequence[LabelledText]) ->
 # ── generators ──
 
 
-def _generators(run: _Run, models: Path, gate: Path, cache: Path) -> tuple[float, float | None]:
+def _need_loadable(run: _Run, configured: Configured) -> None:
+    """Raises TellerError where the counter would never load the adapter."""
+    if configured.adapter != "auto":
+        raise TellerError(
+            f"the counter wouldn't load it: inference.adapter is {configured.adapter!r}; set it to auto"
+        )
+    if base_of(run.folder / runs.ADAPTER) != identity(configured.model):
+        told = "packaged" if run.base == BASE else run.base
+        raise TellerError(
+            f"the counter wouldn't load it: {run.name} was trained on {run.base!r}, and inference.model is "
+            f"{configured.model!r}; set that to {told!r}, or train on the model in use"
+        )
+
+
+def _generators(run: _Run, models: Path, gate: Path, cache: Path, model: str) -> tuple[float, float | None]:
+    """Likeness of the candidate, and of what the counter loads now."""
     # Torch: only where a generator is concerned.
     from inference.evaluation.dialogues import evaluate_dialogues
-    from inference.generator.identity import BASE, SHIPPED
     from inference.generator.model import load
     from inference.training.dialogues import read_dialogues
 
     dialogues = read_dialogues(gate)
 
-    def likeness(base: str, adapter: str) -> float:
-        return float(evaluate_dialogues(load(base, cache=cache, adapter=adapter), dialogues)["likeness"])
+    def likeness(adapter: str) -> float:
+        return float(evaluate_dialogues(load(model, cache=cache, adapter=adapter), dialogues)["likeness"])
 
     try:
-        score = likeness(run.base, str(run.folder / runs.ADAPTER))
+        score = likeness(str(run.folder / runs.ADAPTER))
     except InferenceUnavailable as error:
         raise TellerError(str(error)) from error
-    promoted = models / run.name / runs.ADAPTER
-    if promoted.is_dir():
-        base, adapter = runs.base_in_use(models, run.name) or run.base, str(promoted)
-    else:
-        base, adapter = run.base, str(SHIPPED) if run.base == BASE and SHIPPED.is_dir() else ""
+    if not score:
+        raise TellerError(f"{run.name} says nothing of what {gate} says (likeness 0); nothing was changed")
     try:
-        return score, likeness(base, adapter)
-    except InferenceUnavailable:
-        return score, None
+        return score, likeness(_adapter_in_use(models / run.name / runs.ADAPTER, model))
+    except InferenceUnavailable as error:
+        raise TellerError(
+            f"what is in use can't be held against it ({error}): mend that, or go back from it with `teller "
+            f"train rollback {run.name}`; nothing was changed"
+        ) from error
+
+
+def _adapter_in_use(promoted: Path, model: str) -> str:
+    """What `bot.assembly` has the counter load where `inference.adapter` is `auto`."""
+    if promoted.is_dir() and base_of(promoted) == identity(model):
+        return str(promoted)
+    return "shipped" if model == BASE and SHIPPED.is_dir() else ""

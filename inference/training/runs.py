@@ -10,6 +10,7 @@ A change of what is in use is two renames; one that was cut off between them is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -30,12 +31,14 @@ __all__ = [
     "CHECKPOINTS",
     "GENERATOR",
     "WEIGHTS",
-    "base_in_use",
+    "changing",
     "digest",
+    "goes_on",
     "promote",
     "rollback",
     "run_folder",
     "sha256",
+    "unwritable",
 ]
 
 WEIGHTS = "classifier.npz"
@@ -48,6 +51,7 @@ CHECKPOINTS = "checkpoint-*"
 """What an unfinished run goes on from."""
 _STATE = "active.json"
 _PREVIOUS = "previous"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256(path: Path) -> str:
@@ -60,6 +64,28 @@ def digest(paths: Sequence[Path]) -> str:
     for path in paths:
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
+
+
+def unwritable(folder: Path, error: Exception) -> TellerError:
+    """What to say of a folder that can't be read from or written to; "make room" where that would help."""
+    said = str(error)
+    if isinstance(error, OSError):
+        full = error.errno in _FULL
+    else:  # torch doesn't say why, safetensors in words alone
+        full = "PytorchStreamWriter" in said or any(f"(os error {number})" in said for number in _FULL)
+    return TellerError(
+        f"{folder} can't be {'written to' if full else 'used'} ({said}){': make room' if full else ''}; what "
+        "was kept stays, and the same command goes on from it"
+    )
+
+
+def goes_on(out: Path, name: str, kind: str) -> bool:
+    """Whether a run that was stopped has left something to go on from."""
+    return any(_unfinished(out, name, kind).glob(CHECKPOINTS))
+
+
+def _unfinished(out: Path, name: str, kind: str) -> Path:
+    return out / f".unfinished-{name}-{kind}"
 
 
 @contextmanager
@@ -88,7 +114,7 @@ def run_folder(
             can't be written to.
     """
     final = out / f"{name}-{now:%Y%m%d-%H%M%S}"
-    work = out / f".unfinished-{name}-{kind}"
+    work = _unfinished(out, name, kind)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{work}.lock", timeout=0) if leader else nullcontext():
@@ -106,12 +132,12 @@ def run_folder(
                     shutil.rmtree(work, ignore_errors=True)
                 raise
             # Last: until here a crash costs nothing but the last steps.
-            for left in final.glob(CHECKPOINTS):
+            for left in (*final.glob(CHECKPOINTS), *final.glob(f".{CHECKPOINTS}")):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
     except filelock.Timeout:
         raise TellerError(f"another run of {name} is writing to {work}") from None
     except OSError as error:
-        raise TellerError(f"{out} can't be written to ({error}): make room and try again") from error
+        raise unwritable(out, error) from error
 
 
 def _begin(work: Path, told: dict[str, Any], fresh: bool) -> None:
@@ -136,23 +162,44 @@ def _read(path: Path) -> Any:
         return None
 
 
-def base_in_use(models: Path, name: str) -> str:
-    """What the adapter in use was trained on; empty if that isn't known."""
+@contextmanager
+def changing(models: Path, name: str) -> Iterator[None]:
+    """Nobody else changes what is in use meanwhile; a change that was cut off is undone first.
+
+    Raises:
+        TellerError: somebody is changing it, or the folder can't be written to.
+    """
+    lock = filelock.FileLock(models / f".{name}.lock", timeout=0)
     try:
-        return str(json.loads((models / name / _STATE).read_text(encoding="utf-8"))["base"])
-    except (OSError, ValueError, KeyError):
-        return ""
+        models.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        _recover(models, name)
+    except filelock.Timeout:
+        raise TellerError(
+            f"another process is putting a {name} into use, or back: try again when it's done"
+        ) from None
+    except OSError as error:
+        lock.release()
+        raise TellerError(f"{models} can't be written to: {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None:
+def promote(models: Path, name: str, run: Path, verified: str, score: float, gate: str) -> None:
     """Put a run's weights (`WEIGHTS` or `ADAPTER`) into use, in one step; what was in use can be had back
-    once.
+    once. The caller holds `changing`.
 
     Args:
+        verified: SHA-256 of the weights that were scored.
         score: of the gate, which the caller has held against the active one's.
+
+    Raises:
+        TellerError: the weights aren't those any more, or the folder can't be written to. What was in use
+            stays.
     """
     folder, staged = models / name, models / f".staged-{name}"
-    _recover(models, name)
     shutil.rmtree(staged, ignore_errors=True)
     try:
         staged.mkdir(parents=True)
@@ -168,17 +215,19 @@ def promote(models: Path, name: str, run: Path, score: float, gate: str) -> None
         state: dict[str, Any] = {
             "run": run.name, "sha256": sha256(weights), "score": score, "gate": gate,
         }  # fmt: skip
-        if (run / ADAPTER).is_dir():
-            state["base"] = json.loads((run / "config.json").read_text(encoding="utf-8"))["base"]
+        if state["sha256"] != verified:
+            raise TellerError(f"{run} was changed after it was scored: nothing was changed; promote it again")
         (staged / _STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         if folder.exists():
             os.replace(folder, staged / _PREVIOUS)
         os.replace(staged, folder)
         shutil.rmtree(folder / _PREVIOUS / _PREVIOUS, ignore_errors=True)
-    except OSError as error:
+    except (OSError, TellerError) as error:
         if not folder.exists() and (staged / _PREVIOUS).exists():
             os.replace(staged / _PREVIOUS, folder)
         shutil.rmtree(staged, ignore_errors=True)
+        if isinstance(error, TellerError):
+            raise
         raise TellerError(f"{folder} can't be written to: {error}; what was in use stays") from error
 
 
@@ -186,12 +235,16 @@ def rollback(models: Path, name: str) -> str:
     """Put back what was in use before the last promotion: the run's name, empty for the shipped weights.
 
     Raises:
-        TellerError: nothing was promoted.
+        TellerError: nothing was promoted, somebody else is changing it, or it can't be put back.
     """
+    with changing(models, name):
+        return _put_back(models, name)
+
+
+def _put_back(models: Path, name: str) -> str:
     folder, gone = models / name, models / f".gone-{name}"
-    _recover(models, name)
     if not folder.exists():
-        raise TellerError(f"no {name} was ever promoted: the shipped one is in use")
+        raise TellerError(f"no {name} was ever promoted: there is nothing to go back from")
     shutil.rmtree(gone, ignore_errors=True)
     previous, run = gone / _PREVIOUS, ""
     try:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import TellerError
+from inference.classify.model import folded
 from inference.classify.words import mixed
-from inference.evaluation.classify import LabelledText, scores
+from inference.evaluation.classify import LabelledText, in_scope, scores
 from inference.probabilities import softmax
-from inference.training.classify import split
-from inference.training.finetune import Settings, best_temperature, tune
+from inference.training.split import split
 from inference.training.words import WordModel
 
 __all__ = ["evaluate"]
@@ -34,18 +34,20 @@ KNOWN_KEPT = 0.97
 def evaluate(
     train: Sequence[LabelledText], test: Sequence[LabelledText], *, other: str = "", epochs: int, layers: int
 ) -> dict[str, Any]:
-    """Train and score. `other` is taken to be `oos` where that is a label.
+    """Train and score; without torch where `epochs` is 0. `other` is taken to be `oos` where that is a label.
 
     Returns:
-        `accuracy`, `macro_f1`, `docs_per_s`, each part alone, and where there is a label for all other texts
-        `in_scope_accuracy` and `oos_recall`.
+        `overlap` (texts of both sets), `accuracy`, `macro_f1`, `docs_per_s`, each part alone, and where there
+        is a label for all other texts `in_scope_accuracy` and `oos_recall`.
 
     Raises:
-        TellerError: fewer than two labels.
+        TellerError: fewer than two labels, or no row has the label `other`.
     """
     labels = sorted({row.label for row in train})
     if len(labels) < 2:
         raise TellerError(f"there is nothing to tell apart: all {len(train)} rows have the label {labels}")
+    if other and not any(row.label == other for row in (*train, *test)):
+        raise TellerError(f"no row has the label {other!r} that stands for all other texts")
     other = other or ("oos" if "oos" in labels or any(row.label == "oos" for row in test) else "")
     known, held = split(train, HELD)
     if not held:
@@ -57,6 +59,8 @@ def evaluate(
     )
     parts = {"words": (words.probabilities([row.text for row in held]), words.probabilities)}
     if epochs:
+        from inference.training.finetune import Settings, best_temperature, tune
+
         settings = Settings(layers=layers, epochs=epochs, batch=32, longest=64, smoothing=0.1)
         tuned = tune(known, labels, settings)
         logits = tuned.logits([row.text for row in held])
@@ -79,6 +83,7 @@ def evaluate(
     expected = [row.label for row in test]
     report: dict[str, Any] = {
         "train": len(train),
+        "overlap": len({folded(row.text) for row in train} & {folded(row.text) for row in test}),
         "labels": len(labels),
         "trained_s": round(took, 1),
         "weight_of_tuned": round(weight, 2),
@@ -88,18 +93,11 @@ def evaluate(
         },
     }
     if other:
-        inside = [n for n, label in enumerate(expected) if label != other]
-        outside = [n for n, label in enumerate(expected) if label == other]
         report["other_below"] = round(below, 4)
-        report["in_scope_accuracy"] = _share(expected, given, inside)
-        report["oos_recall"] = _share(expected, given, outside)
+        report["in_scope_accuracy"], report["oos_recall"] = in_scope(expected, given, other)
     report |= {k: v for k, v in scores(expected, given).items() if k != "by_label"}
     report["docs_per_s"] = round(len(texts) / seconds, 1)
     return report
-
-
-def _share(expected: Sequence[str], given: Sequence[str], rows: Sequence[int]) -> float | None:
-    return round(sum(expected[n] == given[n] for n in rows) / len(rows), 4) if rows else None
 
 
 def _mix(parts: dict[str, Shares], weight: float) -> Shares:

@@ -23,6 +23,7 @@ from inference.training.dialogues import problems, read_dialogues
 from tests.conftest import eventually
 from tests.counter import write_config
 
+HUGE = "9" * 20
 BY, REVIEWER = ("--by", "chen"), ("--by", "zhou")
 
 
@@ -109,6 +110,29 @@ def test_a_correction_is_shown_approved_by_a_colleague_and_joins_its_conversatio
     ]
 
 
+def test_the_banks_own_number_is_reviewed_as_it_is_exported(folder: Path) -> None:
+    path = folder / "teller.yaml"
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**config, "bank": {"hotline": "13911027745"}}, allow_unicode=True))
+    text = "请拨打13911027745，别打13800138000。"
+    asked = teller(folder, "list").output.split()[0]
+    number = teller(folder, "correct", asked, "--text", text, *BY).output.split()[1].rstrip(":")
+    shown = teller(folder, "show", number).output
+    teller(folder, "approve", number, *REVIEWER)
+    [row], _ = exported(folder)
+    learnt = row["messages"][1]["content"]
+    assert learnt == "请拨打13911027745，别打138****8000。"
+    assert learnt in shown
+
+
+def test_a_list_that_is_cut_off_says_so(folder: Path) -> None:
+    cut = teller(folder, "list", "--limit", "1")
+    assert len(cut.stdout.splitlines()) == 1
+    assert "there are more" in cut.stderr
+    whole = teller(folder, "list", "--limit", "2")
+    assert (len(whole.stdout.splitlines()), whole.stderr) == (2, "")
+
+
 def test_dialogues_carry_the_passages_and_leave_out_what_these_do_not_hold_up(folder: Path) -> None:
     liked, disliked = (line.split()[0] for line in teller(folder, "list").output.splitlines())
     wrong = teller(folder, "correct", disliked, "--text", "开户收费88元。", *BY).output.split()[1].rstrip(":")
@@ -169,10 +193,18 @@ def test_an_export_is_on_the_record_with_the_print_of_its_file(folder: Path) -> 
         (("approve", "1"), "say who you are"),
         (("approve", "999", *REVIEWER), "no feedback 999"),
         (("show", "999"), "no feedback 999"),
+        (("show", HUGE), f"no feedback {HUGE}"),
+        (("approve", "1", HUGE, *REVIEWER), f"no feedback {HUGE}"),
+        (("reject", HUGE, *REVIEWER), f"no feedback {HUGE}"),
+        (("correct", HUGE, "--text", "好", *BY), f"no feedback {HUGE}"),
+        (("correct", str(2**63), "--text", "好", *BY), f"no feedback {2**63}"),
+        (("correct", "9" * 5000, "--text", "好", *BY), f"no feedback {HUGE}"),
         (("correct", "1", "--text", "  ", *BY), "say what the answer is"),
         (("correct", "1", "--text", "好", "--passage", "cards.gone", *BY), "no passage 'cards.gone'"),
         (("resolution", "T-20261123-0042A", "--text", "好", *BY), "slip"),
         (("list", "--status", "old"), "new, approved, rejected"),
+        (("list", "--all", "--status", "rejected"), "--all or --status"),
+        (("list", "--limit", HUGE), "--limit"),
         (("export", "--out", "/nowhere/rows.jsonl", *REVIEWER), "No such file"),
     ],
 )

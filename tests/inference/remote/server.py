@@ -24,7 +24,7 @@ def request(id: str = "r", **changes: Any) -> GenerateRequest:
         "language": "en",
         "passages": (Passage("card", "en", "New cards", "A new card costs CNY 8."),),
         "history": (Exchange("I lost my card.", "Please report it in the app."),),
-        "deadline": 5.0,
+        "deadline": 30.0,
     }
     return GenerateRequest(id=id, **{**given, **changes})
 

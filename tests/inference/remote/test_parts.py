@@ -234,6 +234,12 @@ def test_long_texts_are_cut_between_sentences_and_never_inside_a_figure() -> Non
     assert set(note["text"].split()) == {"x", "12,345"}
 
 
+def test_no_more_than_the_last_two_exchanges_leave_the_machine() -> None:
+    history = tuple(Exchange(f"q{number}", f"a{number}") for number in range(5))
+    earlier = chat_messages(request(history=history))[1:-1]
+    assert [message.content for message in earlier] == ['Customer: "q3"', "a3", 'Customer: "q4"', "a4"]
+
+
 def test_an_exchange_without_an_answer_is_left_out() -> None:
     assert len(chat_messages(request(history=(Exchange("q", ""), Exchange("", "a"))))) == 2
 

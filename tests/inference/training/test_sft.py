@@ -3,8 +3,11 @@ wrong."""
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,27 +16,17 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bot.cli import app
-from bot.errors import InferenceUnavailable, TellerError
+from bot.errors import InferenceUnavailable
+from inference.evaluation.dialogues import measure_replies
 from inference.generator.model import load
+from inference.training import causal_run
 from inference.training.causal import newest_checkpoint
-from inference.training.promotion import promote
-from tests.counter import write_config
+from inference.training.runs import unwritable
+from tests.inference.training.sft_run import configured, counter, only_run, train
 from tests.inference.training.tiny import rows, tiny_base, write_rows
-
-RUN = """\
-name: generator
-base: base
-data: [rows.jsonl]
-held_out: 0.3
-method: {method}
-adapter: {{rank: 4, alpha: 8, dropout: 0}}
-varied: {varied}
-pace: {{epochs: {epochs}, batch: 4, rate: {rate}, checks: {checks}, patience: {patience}, longest: 400}}
-out: runs
-"""
 
 
 @pytest.fixture
@@ -43,41 +36,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def configured(
-    place: Path,
-    *,
-    method: str = "lora",
-    epochs: int = 6,
-    rate: float = 0.01,
-    varied: bool = False,
-    checks: int = 2,
-    patience: int = 0,
-) -> Path:
-    config = place / "run.yaml"
-    text = RUN.format(
-        method=method, epochs=epochs, rate=rate, varied=str(varied).lower(), checks=checks, patience=patience
-    )
-    config.write_text(text, encoding="utf-8")
-    return config
-
-
-def counter(place: Path) -> Path:
-    """Teller's own configuration, written once."""
-    known = place / "teller.yaml"
-    return known if known.is_file() else write_config(place)
-
-
-def train(place: Path, config: Path, *options: str) -> dict[str, object]:
-    arguments = ["train", "sft", str(config), "--config", str(counter(place)), *options]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    metrics: dict[str, object] = json.loads(done.output.strip().splitlines()[-1])
-    return metrics
-
-
-def only_run(place: Path) -> Path:
-    [run] = (path for path in (place / "runs").iterdir() if path.is_dir())
-    return run
+def sft(place: Path, config: Path) -> Result:
+    return CliRunner().invoke(app, ["train", "sft", str(config), "--config", str(counter(place))])
 
 
 @pytest.mark.parametrize("method", ["lora", "adalora", "full", "prefix"])
@@ -168,6 +128,134 @@ def test_a_stopped_run_reads_on_where_it_was(place: Path, monkeypatch: pytest.Mo
     assert resumed["held_out_loss"] == pytest.approx(straight["held_out_loss"], abs=2e-3)
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped after its first checkpoint."""
+    from transformers import TrainerCallback
+
+    from inference.training import causal
+
+    class Stop(TrainerCallback):  # type: ignore[misc]
+        def on_save(self, args: object, state: object, control: object, **kwargs: object) -> None:
+            raise KeyboardInterrupt
+
+    place = tmp_path_factory.mktemp("stopped")
+    tiny_base(place / "base")
+    write_rows(place / "rows.jsonl", rows(16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(causal, "_Epochs", type("Both", (causal._Epochs, Stop), {}))
+        said = sft(place, configured(place, epochs=2))
+    assert said.exit_code == 130
+    assert "goes on from the last checkpoint" in said.output
+    return place / "runs" / ".unfinished-generator-sft"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "optimizer.pt",
+        "scheduler.pt",
+        "rng_state.pth",
+        "trainer_state.json",
+    ],
+)
+def test_a_checkpoint_that_was_cut_short_is_passed_over(stopped: Path, tmp_path: Path, file: str) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(stopped, work)
+    (work / "checkpoint-none").mkdir()
+    kept = newest_checkpoint(work)
+    assert kept is not None
+    cut = work / "checkpoint-99999"
+    shutil.copytree(kept, cut)
+    assert newest_checkpoint(work) == cut
+    os.truncate(cut / file, (cut / file).stat().st_size // 2)
+    assert newest_checkpoint(work) == kept
+    (kept / "adapter_model.safetensors").unlink()
+    assert newest_checkpoint(work) is None
+
+
+def test_where_no_checkpoint_is_kept_none_is_promised(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import Trainer
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "evaluate", stop)
+    said = sft(place, configured(place, method="adalora", epochs=2))
+    assert said.exit_code == 130
+    assert "begins anew" in said.output
+
+
+def test_a_full_disk_at_the_last_save_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    rounded = causal_run._round
+
+    def full_from_here(network: object) -> None:
+        rounded(network)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+
+    monkeypatch.setattr(causal_run, "_round", full_from_here)
+    try:
+        said = sft(place, configured(place, epochs=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert said.exit_code == 1
+    assert "make room" in " ".join(said.output.split())
+
+
+def test_only_a_full_disk_is_told_to_make_room(tmp_path: Path) -> None:
+    assert "make room" in str(unwritable(tmp_path, OSError(errno.ENOSPC, "no space")))
+    assert "make room" not in str(unwritable(tmp_path, OSError(errno.EACCES, "not allowed")))
+
+
+def test_a_run_that_diverged_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from inference.training import causal
+
+    losses = iter([3.0, math.nan])
+    monkeypatch.setattr(causal, "mean_loss", lambda *_: next(losses))
+    said = sft(place, configured(place, epochs=1))
+    assert said.exit_code == 1
+    assert "lower `pace.rate`" in said.output
+    assert not [path for path in (place / "runs").iterdir() if path.is_dir()]
+
+
+def test_adaloras_regularisation_is_as_strong_in_smaller_batches(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inference.training import causal
+
+    plain = causal._orthogonality
+    monkeypatch.setattr(causal, "_orthogonality", lambda network: plain(network) + 100)
+
+    def loss(folder: str, batch: int, accumulate: int) -> float:
+        part = place / folder
+        shutil.copytree(place / "base", part / "base")
+        shutil.copy(place / "rows.jsonl", part)
+        train(part, configured(part, method="adalora", batch=batch, accumulate=accumulate))
+        log = json.loads((only_run(part) / "metrics.json").read_text())["log"]
+        return float(log[0]["loss"])
+
+    assert loss("small", 1, 4) == pytest.approx(loss("whole", 4, 1), rel=1e-3)
+
+
+def test_a_run_is_held_against_dialogues(place: Path) -> None:
+    train(place, configured(place, epochs=1))
+    run, data = only_run(place), write_rows(place / "gate.jsonl", rows(1))
+    arguments = [str(run), "--data", str(data), "--config", str(counter(place))]
+    done = CliRunner().invoke(app, ["train", "evaluate", *arguments])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.output.strip().splitlines()[-1])
+    assert report["turns"] == 2
+    assert json.loads((run / "evaluation-gate.json").read_text()) == report
+    assert "| likeness |" in (run / "evaluation-gate.md").read_text()
+
+
+def test_a_share_of_nothing_is_none() -> None:
+    assert measure_replies([])["figures"] is None
+
+
 def test_two_processes_share_the_steps_of_one_run(place: Path) -> None:
     learnt = 8  # of 16; see `rows` and `held_out`
     config = configured(place, epochs=6)
@@ -190,32 +278,6 @@ def test_an_adapter_of_another_base_is_refused(place: Path) -> None:
     other = tiny_base(place / "other", hidden=48)
     with pytest.raises(InferenceUnavailable, match="doesn't fit"):
         load(str(other), cache=place, adapter=str(run / "adapter"))
-
-
-def test_a_generator_is_promoted_only_if_it_is_no_worse(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inference.evaluation import dialogues as evaluation
-
-    train(place, configured(place, epochs=1))
-    run, gate = only_run(place), write_rows(place / "gate.jsonl", rows(2))
-    models = place / "models"
-
-    def promoting(candidate: float, before: float) -> dict[str, object]:
-        """With scores as said; the models are loaded all the same."""
-        scores = iter([candidate, before])
-        monkeypatch.setattr(evaluation, "evaluate_dialogues", lambda *_: {"likeness": next(scores)})
-        return promote(run, models, gate, place)
-
-    with pytest.raises(TellerError, match="is worse than the generator in use"):
-        promoting(0.4, 0.5)
-    assert not models.exists()
-    assert promoting(0.5, 0.5)["before"] == 0.5
-    assert (models / "generator" / "adapter" / "teller.json").is_file()
-    monkeypatch.undo()
-    assert promote(run, models, gate, place)["before"] is not None
-    weights = run / "adapter" / "adapter_model.safetensors"
-    os.truncate(weights, weights.stat().st_size // 2)
-    with pytest.raises(TellerError, match="SHA-256"):
-        promote(run, models, gate, place)
 
 
 def test_what_is_wrong_with_the_data_is_said(place: Path) -> None:
