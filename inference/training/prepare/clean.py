@@ -14,13 +14,18 @@ __all__ = ["Cleaner"]
 _ENTITY = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,15}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _UNESCAPES = 3
 """Logs are often escaped twice."""
-_HIDDEN = re.compile(r"<(script|style)\b[^<>]*>", re.IGNORECASE)
-_BREAKS = re.compile(r"<(?:br|/?p|/?div|/?li|/?tr|/?h[1-6]|hr)\b[^<>]*>", re.IGNORECASE)
+_REST = (
+    r"(?:\s*/?|\s+(?:[a-z@:][\w:.-]*\s?=|(?:async|autoplay|checked|controls|defer|disabled|download|hidden|loop|"
+    r"multiple|muted|noshade|nowrap|open|readonly|required|selected)\b)[^<>]*)>"
+)
+"""Of a tag, behind its name: nothing or attributes, so that `a<b and c>d` stays."""
+_HIDDEN = re.compile(rf"<(script|style){_REST}", re.IGNORECASE)
+_BREAKS = re.compile(rf"<(?:br|/?p|/?div|/?li|/?tr|/?h[1-6]|hr){_REST}", re.IGNORECASE)
 _TAG = re.compile(
     r"</?(?:a|abbr|article|aside|audio|b|big|blockquote|body|button|center|code|dd|del|dl|dt|em|embed|figure|"
     r"font|footer|form|head|header|html|i|iframe|img|input|ins|label|link|main|mark|meta|nav|object|ol|"
     r"option|pre|s|section|select|small|source|span|strike|strong|sub|sup|svg|table|tbody|td|textarea|tfoot|"
-    r"th|thead|title|tt|u|ul|video)\b[^<>]*>",
+    rf"th|thead|title|tt|u|ul|video){_REST}",
     re.IGNORECASE,
 )
 _COMMENT = "<!--"
@@ -49,12 +54,17 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _RECALLED = re.compile(
-    r"^[^\n]{0,40}?(?:撤回了?(?:一条|该|此|上一条)?消息|消息已(?:被)?撤回|"
+    r"^[\[【(（]?(?:"
+    r"(?:对方|[您你我]|客户|客服|用户|坐席)?\s?撤回了(?:[一该此]条|上一条)?消息|"
+    r"(?:[\"“「][^\"”」\n]{1,20}[\"”」]|[^\W我你您谁怎么啥何吗刚]{1,12})\s?撤回了一条消息|"
+    r"(?:[此该]|[这本一此该]条)?消息已被?撤回|"
+    r"(?:(?!(?:I|we|who|have|has|can|how|why)\b)[\w.'-]+ ){0,3}"
     r"(?:recalled|unsent|deleted|removed) (?:a|this) message|"
-    r"this message (?:was|has been) (?:recalled|deleted|unsent))"
-    r"[^\n]{0,20}$",
+    r"this message (?:was|has been) (?:recalled|deleted|unsent)(?: by [\w ]{1,20})?"
+    r")[\s，,]*(?:重新编辑)?[.。!！]?[\]】)）]?$",
     re.IGNORECASE | re.MULTILINE,
 )
+"""A line that is such a notice and nothing else."""
 _URL = re.compile(r"(?:https?://|www\.)[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.IGNORECASE)
 _URL_END = ".,;:!?)]'"
 

@@ -41,6 +41,10 @@ class Intake:
     """Where conversations begin that are left out because a row of theirs is bad."""
     disliked: list[str] = field(default_factory=list)
     """Where rows stand whose reply a review found to be bad: good rows, but nothing to learn from."""
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By a CSV file's name: the header taken for each purpose."""
+    unsure: int = 0
+    """Lines of plain text that begin with `word：` and were taken for words of the speaker before."""
 
     def row(self) -> None:
         self.rows += 1

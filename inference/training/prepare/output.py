@@ -15,7 +15,7 @@ import msgspec
 
 from bot.errors import TellerError
 
-__all__ = ["JsonLines", "put_in_place", "staging", "writes_to"]
+__all__ = ["JsonLines", "put_in_place", "staging", "write_private", "writes_to"]
 
 DONE = "report.json"
 """Put in place last: where it is missing, the files beside it may be of two runs."""
@@ -63,6 +63,12 @@ def writes_to(out: Path) -> Iterator[None]:
         ) from None
 
 
+def write_private(path: Path, text: str) -> None:
+    """A new file, readable by its owner only."""
+    with open(path, "x", encoding="utf-8", opener=_private) as file:
+        file.write(text)
+
+
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
     """A folder inside `out` for unfinished files; gone afterwards, however it ends."""
@@ -76,13 +82,25 @@ def staging(out: Path) -> Iterator[Path]:
 
 
 def put_in_place(folder: Path, out: Path, names: Sequence[str]) -> None:
-    """Rename finished files into `out`, `report.json` last; an earlier run's is taken away first."""
-    with writes_to(out):
+    """Rename finished files into `out`, `report.json` last; an earlier run's is taken away first.
+
+    Raises:
+        TellerError: not all of them could be; says which were.
+    """
+    placed: list[str] = []
+    try:
         (out / DONE).unlink(missing_ok=True)
         for name in sorted(names, key=lambda name: name == DONE):
             (folder / name).replace(out / name)
+            placed.append(name)
         handle = os.open(out, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        at = Path(error.filename2 or error.filename or out).name
+        raise TellerError(
+            f"can't put the results into {out}: {at}: {error.strerror or error}. Put in place so far: "
+            f"{', '.join(placed) or 'nothing'}; the files may be of two runs. Clear the way and run again"
+        ) from None

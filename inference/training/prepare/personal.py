@@ -17,15 +17,16 @@ from inference.privacy.surnames import COMPOUND
 from inference.training.prepare.dialogue import Turn
 from inference.training.prepare.listed import listed
 
-__all__ = ["Piece", "mask_label", "mask_turns"]
+__all__ = ["Piece", "mask_label", "mask_name", "mask_turns"]
 
 Piece = tuple[Kind, str, str]
 """(kind, value, what stands in its place)."""
 
+_NAME = "姓名："
 _ASKED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), label)
     for pattern, label in (
-        (r"姓名|名字|贵姓|怎么称呼|户名|叫什么", "姓名："),
+        (r"姓名|名字|贵姓|怎么称呼|户名|叫什么", _NAME),
         (r"\b(?:full |first |last |your |sur)?name\b", "name: "),
         (r"验证码|动态码|短信码", "验证码："),
         (r"\b(?:one-time|verification|security|sms) ?(?:pass)?code\b|\botp\b", "verification code: "),
@@ -47,10 +48,16 @@ _ASKED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 _SHORT = 60
 """Characters of a line that can be the bare answer to such a question."""
+_NOD = 15
+"""Characters of a counter's turn after which its question before still stands (「好的」)."""
+_ASKS = re.compile(
+    r"[?？吗呢哪几]|什么|多少|如何|怎|\b(?:what|which|how|when|where|do|can|may)\b", re.IGNORECASE
+)
 _CACHED = 1 << 16
 _REMEMBERED = 400
 _COURTESY = re.compile("谢谢[你您]?|多谢|谢了|好的?|安排|方便|可以|不用了?")
 _HAN = re.compile("[\u4e00-\u9fff]")
+_HAN_RUN = re.compile("([\u4e00-\u9fff]+)")
 _LEAST = 4
 """Characters from which a value is masked wherever it stands; shorter ones are too often something else."""
 _NOT_ALONE = frozenset(listed("may will can the and you mrs miss mister"))
@@ -67,16 +74,28 @@ def mask_turns(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], Counter[Kind]]:
         text, found = _mask(turn.text)
         pieces += found
         if turn.role == "counter":
-            asked = tuple(label for pattern, label in _ASKED if pattern.search(turn.text))
+            asks = tuple(label for pattern, label in _ASKED if pattern.search(turn.text))
+            if asks or len(turn.text) > _NOD or _ASKS.search(turn.text):
+                asked = asks
         else:
+            answered = bool(found)
             for label in asked:
                 text, found = mask_label(text, label)
                 pieces += found
+                answered |= bool(found)
+            if answered:
+                asked = ()
         shown.append(text)
     kinds: Counter[Kind] = Counter(kind for kind, _, _ in pieces)
     if pieces:
         shown = _everywhere(shown, pieces, kinds)
     return tuple(Turn(turn.role, text) for turn, text in zip(turns, shown, strict=True)), kinds
+
+
+def mask_name(text: str) -> str:
+    """A file's name, a glob or a speaker, masked; 张伟 in 张伟_聊天.jsonl is a name, too."""
+    parts = _HAN_RUN.split(mask(text).text)
+    return "".join(_mask(_NAME + part)[0][len(_NAME) :] if n % 2 else part for n, part in enumerate(parts))
 
 
 def mask_label(text: str, label: str) -> tuple[str, tuple[Piece, ...]]:

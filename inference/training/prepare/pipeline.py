@@ -26,8 +26,8 @@ from inference.training.prepare.dedup import Duplicates, digest_of
 from inference.training.prepare.dialogue import Dialogue, Turn, canonical
 from inference.training.prepare.intake import BadRow, Intake
 from inference.training.prepare.language import DialogueLanguage
-from inference.training.prepare.output import JsonLines, put_in_place, staging, writes_to
-from inference.training.prepare.personal import mask_turns
+from inference.training.prepare.output import JsonLines, put_in_place, staging, write_private, writes_to
+from inference.training.prepare.personal import mask_name, mask_turns
 from inference.training.prepare.read import read
 from inference.training.prepare.report import Cluster, Dropped, Report
 from inference.training.prepare.roles import RoleNames
@@ -49,7 +49,8 @@ _WORDS_FROM = 20_000
 _TELL_EVERY = 64
 _LARGE_FAMILY = 0.2
 """Share of all conversations from which one family makes the split's shares unreachable."""
-_LONG_NUMBER = re.compile(r"\d{7}")
+_PERSONAL = re.compile(r"\d{7}|[\u3400-\u9fff]")
+"""In an id: a long number, or 汉字, which may be a name."""
 _LONGEST_ID = 64
 
 
@@ -96,7 +97,7 @@ class _Preparation:
         self.repeats: defaultdict[int, _Repeats] = defaultdict(_Repeats)
         self.conversations: Counter[str] = Counter()
         self.renamed = 0
-        self._duplicates = Duplicates(config.near_duplicates, config.seed)
+        self.duplicates = Duplicates(config.near_duplicates, config.seed)
         self._clean = Cleaner(config.clean)
         self._ids: set[str] = set()
         self._by_given_id: dict[str, int] = {}
@@ -152,7 +153,7 @@ class _Preparation:
         turns, masked = mask_turns(turns)
         folded = fold("\n".join(turn.text for turn in turns))
         digest = digest_of(folded)
-        found = self._duplicates.look(folded, digest)
+        found = self.duplicates.look(folded, digest)
         if found.kind != "new":
             self._note_repeat(found.of, found.kind == "exact", dialogue.source)
             return None
@@ -183,7 +184,7 @@ class _Preparation:
 
     def _id(self, given: str, digest: bytes) -> str:
         """The given id if it is fit to be kept, else one made of the masked words; never twice the same."""
-        fit = given and len(given) <= _LONGEST_ID and not _LONG_NUMBER.search(given) and given.isprintable()
+        fit = given and len(given) <= _LONGEST_ID and not _PERSONAL.search(given) and given.isprintable()
         base = given if fit and mask(given).text == given else f"d-{digest.hex()[:16]}"
         id, n = base, 1
         while id in self._ids:
@@ -256,8 +257,8 @@ def prepare(config: PrepareConfig, progress: Progress | None = None) -> Report:
         report = _report(work, files, figures, statistics)
         with writes_to(config.out):
             text = json.dumps(report.as_dict(), ensure_ascii=False, indent=2) + "\n"
-            (folder / "report.json").write_text(text, encoding="utf-8")
-            (folder / "report.md").write_text(report.as_markdown(), encoding="utf-8")
+            write_private(folder / "report.json", text)
+            write_private(folder / "report.md", report.as_markdown())
         put_in_place(
             folder, config.out, [*(f"{split}.jsonl" for split in SPLITS), "report.md", "report.json"]
         )
@@ -267,7 +268,16 @@ def prepare(config: PrepareConfig, progress: Progress | None = None) -> Report:
 def _name(path: Path, folder: Path) -> str:
     """A file as reports show it; a customer's name or number in it is masked."""
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
-    return mask(str(shown)).text
+    return mask_name(str(shown))
+
+
+def _settings(config: PrepareConfig) -> dict[str, Any]:
+    """The configuration as reports show it: names of people in files and among the speakers are masked."""
+    shown = config.model_dump(mode="json", exclude={"out"})
+    for entry in shown["inputs"]:
+        entry["files"] = mask_name(entry["files"])
+    shown["roles"] = {role: [mask_name(name) for name in names] for role, names in shown["roles"].items()}
+    return shown
 
 
 def _nothing_left(work: _Preparation) -> str:
@@ -280,6 +290,8 @@ def _nothing_left(work: _Preparation) -> str:
         first = ", ".join(work.dropped.examples[reason])
         lines.append(f"  {count} {reason} ({REASONS[reason]}): {first}")
     lines += [f"  {row}" for row in rows.bad_rows[:_EXAMPLES]]
+    for name, columns in [*rows.columns.items()][:_EXAMPLES]:
+        lines.append(f"  {name}: read from the columns {', '.join(columns.values())}")
     return "\n".join(lines)
 
 
@@ -293,7 +305,7 @@ def _report(
     sizes = Counter(work.families.roots())
     return Report(
         out=str(config.out),
-        config=config.model_dump(mode="json", exclude={"out"}),
+        config=_settings(config),
         inputs=tuple(
             {
                 "name": source.name,
@@ -301,6 +313,7 @@ def _report(
                 "encoding": source.encoding.removesuffix("-sig"),
                 "bytes": source.size,
                 "sha256": source.sha256,
+                "columns": work.intake.columns.get(source.name, {}),
                 "conversations": work.conversations[source.name],
             }
             for source in files
@@ -326,20 +339,30 @@ def _report(
         splits={str(split): figure for split, figure in figures.items()},
         statistics=statistics.as_dict(),
         renamed_ids=work.renamed,
-        warnings=tuple(_warnings(config, files, figures, max(sizes.values()))),
+        warnings=tuple(_warnings(work, files, figures, max(sizes.values()))),
     )
 
 
 def _warnings(
-    config: PrepareConfig, files: list[SourceFile], figures: dict[Split, dict[str, Any]], largest: int
+    work: _Preparation, files: list[SourceFile], figures: dict[Split, dict[str, Any]], largest: int
 ) -> Iterator[str]:
     kept = sum(figure["dialogues"] for figure in figures.values())
     for source in files:
         if not source.size:
             yield f"{source.name} is empty"
     for split in SPLITS:
-        if getattr(config.split, split) and not figures[split]["dialogues"]:
+        if getattr(work.config.split, split) and not figures[split]["dialogues"]:
             yield f"{split} got no conversation: none of the {kept} fell into its share"
+    if work.intake.unsure:
+        yield (
+            f"{work.intake.unsure} lines of plain text begin with a word and a colon and were taken for what "
+            "the speaker before goes on to say; if one of the words is a speaker, name it under `roles`"
+        )
+    if work.duplicates.unindexed:
+        yield (
+            f"{work.duplicates.unindexed} conversations stand among very many that resemble them; later ones "
+            "weren't compared with these, so near repetitions of them may be kept, or stand in two splits"
+        )
     if largest > max(1, _LARGE_FAMILY * kept) and kept >= 10:
         yield (
             f"one family of siblings holds {largest} of {kept} conversations, so the shares of the split may "

@@ -37,7 +37,7 @@ class Report:
     out: str
     config: Mapping[str, Any]
     inputs: tuple[Mapping[str, Any], ...]
-    """Of each file: name, format, encoding, bytes, sha256, conversations."""
+    """Of each file: name, format, encoding, bytes, sha256, columns (of CSV), conversations."""
     rows: int
     bad: int
     bad_reasons: Mapping[str, int]
@@ -117,10 +117,14 @@ class Report:
         yield f"{self.read} conversations read from {self.rows} rows of {files} files; {kept} kept."
         for warning in self.warnings:
             yield from ("", f"**Note:** {warning}")
-        yield from ("", "## Read", "", "| file | format | encoding | conversations |", "|---|---|---|---:|")
+        yield from ("", "## Read", "", "| file | format | encoding | columns | conversations |")
+        yield "|---|---|---|---|---:|"
         for item in self.inputs:
-            name = _cell(item["name"])
-            yield f"| {name} | {item['format']} | {item['encoding']} | {item['conversations']} |"
+            columns = ", ".join(f"{what}: {_cell(name)}" for what, name in item["columns"].items())
+            yield (
+                f"| {_cell(item['name'])} | {item['format']} | {item['encoding']} | {columns} | "
+                f"{item['conversations']} |"
+            )
         if self.bad:
             yield from ("", f"Bad rows skipped: {self.bad}.", "")
             yield from (f"* {_cell(row.where)}: {_cell(row.reason)}" for row in self.bad_rows[:_ROWS_SHOWN])

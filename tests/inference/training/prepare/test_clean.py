@@ -34,6 +34,16 @@ clean = Cleaner(Cleaning(boilerplate=(r"^【澜湾银行】", r"^此致[\s\S]*$"
         ("对方撤回了一条消息", ""),
         ("您撤回了一条消息\n在吗", "在吗"),
         ("This message was deleted.", ""),
+        ("“王丽” 撤回了一条消息", ""),
+        ("[对方撤回了一条消息]", ""),
+        ("你撤回了一条消息 重新编辑", ""),
+        ("我刚才撤回了消息，信用卡丢了怎么办", "我刚才撤回了消息，信用卡丢了怎么办"),
+        ("怎么撤回消息", "怎么撤回消息"),
+        ("Agent recalled a message", ""),
+        ("I deleted this message by mistake", "I deleted this message by mistake"),
+        ("如果利率a<b and c>d怎么算", "如果利率a<b and c>d怎么算"),
+        ("a<p and q>b", "a<p and q>b"),
+        ('<a href="x" target=_blank>看</a><input disabled><p class=x>这里', "看\n这里"),
         ("可以撤回转账吗", "可以撤回转账吗"),
         ("见 https://bank.example/a?b=1&c=2，谢谢", "见 ，谢谢"),
         ("See www.bank.example/x.", "See ."),
@@ -149,6 +159,20 @@ def masked(*said: tuple[Role, str]) -> list[str]:
 )
 def test_a_bare_answer_is_read_with_the_question_before_it(question: str, answer: str, shown: str) -> None:
     assert masked(("counter", question), ("customer", answer))[1] == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (["请提供您的姓名", "稍等", "好的", "王小明"], "王**"),
+        (["请提供您的姓名", "稍等", "好的，请问要办什么", "王小明"], "王小明"),
+        (["请提供您的姓名", "张伟", "好的", "王小明"], "王小明"),
+        (["请提供您的姓名", "稍等", "好的，您也可以带身份证原件到任意一家网点去办理。", "王小明"], "王小明"),
+    ],
+)
+def test_a_question_stands_until_it_is_answered_or_another_follows(said: list[str], shown: str) -> None:
+    turns = [Turn("customer" if n % 2 else "counter", text) for n, text in enumerate(said)]
+    assert mask_turns(turns)[0][-1].text == shown
 
 
 def test_what_was_masked_once_is_masked_in_every_turn() -> None:

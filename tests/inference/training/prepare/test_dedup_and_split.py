@@ -73,6 +73,18 @@ def test_a_crowd_of_siblings_stays_one_family_and_is_not_compared_with_all_of_it
             families.join(sibling, number)
     assert len(set(families.roots())) == 1
     assert compared < 150
+    assert seen.unindexed > 100
+
+
+def test_near_repetitions_are_found_among_strangers_with_one_greeting_and_farewell() -> None:
+    seen, greeting, farewell = duplicates(), text(1, 80), text(2, 80)
+    strangers = [greeting + text(100 + n, 90) + farewell for n in range(700)]
+    assert 0.4 < jaccard(shingles(strangers[0], 4), shingles(strangers[1], 4)) < 0.6
+    assert {look(seen, words).kind for words in strangers} == {"new"}
+    retold = [words[:100] + "。" + words[100:] for words in strangers[-200:]]
+    found = [look(seen, words) for words in retold]
+    assert [(one.kind, one.of) for one in found] == [("near", n) for n in range(500, 700)]
+    assert seen.unindexed == 0
 
 
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

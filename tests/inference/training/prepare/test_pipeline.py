@@ -173,6 +173,56 @@ def test_a_name_in_a_files_name_is_masked_in_what_is_written(tmp_path: Path) -> 
     assert "13800138000" not in (tmp_path / "out" / "report.json").read_text(encoding="utf-8")
 
 
+def test_nothing_personal_of_names_and_ids_stands_in_the_clear(tmp_path: Path) -> None:
+    rows = different(3)
+    rows[0]["id"] = "张伟-1"
+    write_rows(tmp_path / "客户13800138000.jsonl", rows[:1])
+    write_rows(tmp_path / "张伟_聊天.jsonl", rows[1:])
+    (tmp_path / "prepare.yaml").write_text(
+        "inputs: [客户13800138000.jsonl, 张伟_聊天.jsonl]\nout: out\nroles: {counter: [王丽]}\n",
+        encoding="utf-8",
+    )
+    prepare(load_prepare_config(tmp_path / "prepare.yaml"))
+    for name in OUTPUTS:
+        path = tmp_path / "out" / name
+        written = path.read_text(encoding="utf-8")
+        assert not [word for word in ("13800138000", "张伟", "王丽") if word in written]
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert {row["source"] for row in kept(tmp_path)} >= {"客户138****8000.jsonl:1", "张*_聊天.jsonl:1"}
+
+
+def test_a_file_that_cant_be_replaced_is_said_with_those_that_were(tmp_path: Path) -> None:
+    (tmp_path / "out" / "test.jsonl").mkdir(parents=True)
+    with pytest.raises(
+        TellerError, match=r"test\.jsonl: .*so far: .*train\.jsonl.*two runs.*run again"
+    ) as caught:
+        run(tmp_path, different(3))
+    assert "nothing was put in place" not in str(caught.value)
+    placed = str(caught.value).partition("so far: ")[2].partition(";")[0].split(", ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*placed, "test.jsonl"])
+
+
+def test_the_columns_that_were_taken_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "序号,角色,内容\n1,客户,卡丢了怎么办\n2,客服,请先挂失。\n", encoding="utf-8"
+    )
+    with pytest.raises(TellerError, match=r"a\.csv: read from the columns 序号, 角色, 内容"):
+        run(tmp_path)
+    (tmp_path / "a.csv").write_text("问题,答案\n卡丢了怎么办,请先挂失。\n", encoding="utf-8")
+    report = run(tmp_path)
+    assert report.inputs[0]["columns"] == {"question": "问题", "answer": "答案"}
+    assert "| question: 问题, answer: 答案 |" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_what_wasnt_indexed_and_what_may_be_a_speaker_is_noted(tmp_path: Path) -> None:
+    base = "".join(random.Random(2).choices(WORDS, k=60))
+    chance = random.Random(3)
+    (tmp_path / "a.txt").write_text("客户：卡丢了怎么办\n客服：请先挂失。\n金卡：两百元\n", encoding="utf-8")
+    report = run(tmp_path, [chat(base, "".join(chance.choices(WORDS, k=12))) for _ in range(90)])
+    assert any("conversations stand among very many that resemble" in said for said in report.warnings)
+    assert any(said.startswith("1 lines of plain text begin with a word") for said in report.warnings)
+
+
 def test_one_conversation_goes_to_train_and_an_empty_file_is_noted(tmp_path: Path) -> None:
     (tmp_path / "nothing.csv").touch()
     report = run(tmp_path, different(1))

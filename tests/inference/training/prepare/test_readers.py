@@ -117,17 +117,95 @@ def test_csv_pairs_are_read_with_any_usual_delimiter(delimiter: str, names: tupl
     assert (said(dialogue), dialogue.id) == (PAIR, "9")
 
 
-def test_a_bad_csv_row_spoils_its_conversation_only_and_lines_inside_quotes_are_counted() -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "D,客服,普通卡免年费,金卡每年两百元",
+        'D,客服,"普通卡"免年费',
+        "D,路人,七",
+        "D,客服",
+        'D,客服,"普通卡免年费\nE,客户,七\nB,客服,"九"十',
+        "D,客服,第一行\n第二行",
+        "D,客服,第一行\n第二行,,",
+    ],
+)
+def test_a_bad_csv_row_spoils_its_conversation(bad: str) -> None:
+    good = "D,客户,一\nD,客服,二\n"
+    other = "F,客户,五\nF,客服,六\n"
+    dialogues, intake = read_text(f"conversation_id,role,text\n{good}{other}{bad}\n{good}{other}", "csv")
+    assert [dialogue.id for dialogue in dialogues] == ["F"]
+    assert "f:2" in intake.spoilt
+    assert intake.bad_rows[0].where in {"f:6", "f:7"}
+
+
+def test_every_conversation_whose_rows_are_lost_between_two_quotation_marks_is_spoilt() -> None:
     text = (
-        'conversation_id,role,text\nA,客户,"一\n二"\nA,路人,三\nB,客户,四\nB,客服,五\n'
+        "text,role,id\n一,客户,A\n二,客户,B\n三,客户,C\n三,客服,C\n"
+        '"四,客服,A\n五,客服,B\n"六"七,客户,A\n八,客户,A\n九,客服,B\n'
+    )
+    dialogues, intake = read_text(text, "csv")
+    assert [dialogue.id for dialogue in dialogues] == ["C"]
+    assert intake.spoilt[:2] == ["f:2", "f:3"]
+    assert (intake.rows, intake.bad) == (9, 3)
+
+
+def test_a_shifted_row_spoils_the_conversation_though_its_id_stands_in_another_column() -> None:
+    text = "text,role,id\n一,客户,A\n免年费,金卡两百,客服,A\n三,客服,A\n四,客户,B\n五,客服,B\n"
+    dialogues, intake = read_text(text, "csv")
+    assert [dialogue.id for dialogue in dialogues] == ["B"]
+    assert "f:2" in intake.spoilt
+
+
+def test_a_quotation_mark_that_is_never_closed_spoils_all_conversations_of_the_file() -> None:
+    text = 'id,role,text\nA,客户,一\nA,客服,二\nB,客户,三\nB,客服,"四\nA,客户,五\n'
+    dialogues, intake = read_text(text, "csv")
+    assert (dialogues, intake.spoilt) == ([], ["f:2", "f:4"])
+    assert str(intake.bad_rows[0]) == "f:5: a quotation mark is opened here and not closed"
+
+
+def test_a_long_cell_is_no_bad_row() -> None:
+    long = "长" * 200_000
+    [dialogue], intake = read_text(f"id,role,text\nA,客户,{long}\nA,客服,二\n", "csv")
+    assert (dialogue.turns[0].text, intake.bad) == (long, 0)
+
+
+def test_a_bad_csv_row_leaves_other_conversations_and_lines_inside_quotes_are_counted() -> None:
+    text = (
+        'conversation_id,role,text\nD,客户,零\nE,客户,零\nA,客户,"一\n二"\nA,路人,三\nB,客户,四\nB,客服,五\n'
         ",客户,六\nC,客户\nD,客户,七,八\nE,客户,"
-        '"九"十\n'
+        '"九"十\nD,客服,好\nE,客服,好\n'
     )
     dialogues, intake = read_text(text, "csv")
     assert [dialogue.id for dialogue in dialogues] == ["B"]
-    assert [row.where for row in intake.bad_rows] == ["f:4", "f:7", "f:8", "f:9", "f:10"]
-    assert intake.spoilt == ["f:2", "f:8"]
+    assert [row.where for row in intake.bad_rows] == ["f:6", "f:9", "f:10", "f:11", "f:12"]
+    assert intake.spoilt == ["f:2", "f:3", "f:4", "f:10"]
     assert "路人" not in " ".join(row.reason for row in intake.bad_rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "taken"),
+    [
+        ("序号,会话ID,角色,内容", "{n},S,{who},{text}", "会话ID"),
+        ("id,conversation_id,role,content", "{n},S,{who},{text}", "conversation_id"),
+        ("id,session,role,content", "{n},S,{who},{text}", "session"),
+    ],
+)
+def test_a_row_number_is_no_conversation_where_there_is_a_better_column(
+    header: str, row: str, taken: str
+) -> None:
+    rows = [row.format(n=n, who=who, text=text) for n, (who, text) in enumerate(PAIR)]
+    [dialogue], intake = read_text("\n".join([header, *(r.replace("counter", "客服") for r in rows)]), "csv")
+    assert (dialogue.id, said(dialogue)) == ("S", PAIR)
+    assert intake.columns["f"]["conversation"] == taken
+
+
+def test_what_is_labelled_bad_in_csv_isnt_learnt() -> None:
+    dialogues, intake = read_text("问题,答案,标签\na,b,good\nc,d,Bad\n", "csv")
+    assert ([d.source for d in dialogues], intake.disliked) == (["f:2"], ["f:3"])
+    text = "id,role,text,label\nA,客户,一,\nA,客服,二,bad\nB,客户,三,\nB,客服,四,\n"
+    dialogues, intake = read_text(text, "csv")
+    assert ([d.id for d in dialogues], intake.disliked) == (["B"], ["f:2"])
+    assert (intake.bad, intake.spoilt) == (0, [])
 
 
 def test_a_quotation_mark_that_is_never_closed_loses_and_counts_all_rows_behind_it() -> None:
@@ -139,8 +217,10 @@ def test_a_quotation_mark_that_is_never_closed_loses_and_counts_all_rows_behind_
 
 
 def test_csv_without_known_columns_is_refused() -> None:
-    with pytest.raises(TellerError, match=r"f:2: the first row must name the columns: .*会话编号"):
-        read_text("\nfoo,bar\n1,2\n", "csv")
+    with pytest.raises(
+        TellerError, match=r"f:2: the first row must name the columns: .*会话编号.*known .*: 角色$"
+    ):
+        read_text("\nfoo,角色\n1,2\n", "csv")
 
 
 @pytest.mark.parametrize("format", ["jsonl", "csv", "text"])
@@ -207,6 +287,52 @@ def test_a_line_before_any_speaker_is_a_bad_row() -> None:
     dialogues, intake = read_text("昨天的记录如下\n客户：卡丢了怎么办\n客服：请先挂失。\n", "text")
     assert [said(dialogue) for dialogue in dialogues] == [PAIR]
     assert [row.where for row in intake.bad_rows] == ["f:1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "客户：卡丢了怎么办\n王丽：您好，请先挂失。\n客服：好\n",
+        "客户：卡丢了怎么办\n小澜：您好，请先挂失。\n客服：好\n",
+        "客户：一\n客服：请先挂失。\n张伟：还有呢\n客服：好\n",
+        "客户：一\n客服：二\nAlice: three\n客户：四\n客服：五\nAlice: six\n客服：七\n",
+        "客户：一\n客服：二\n[10:02] 经理：三\n",
+        "客户 10:01\n一\n客服 10:02\n二\n经理 10:03\n三\n客服 10:04\n四\n",
+    ],
+)
+def test_an_unknown_speakers_line_is_refused_and_spoils_the_conversation(text: str) -> None:
+    dialogues, intake = read_text(f"{text}\n客户：卡丢了怎么办\n客服：请先挂失。\n", "text")
+    assert [said(dialogue) for dialogue in dialogues] == [PAIR]
+    assert intake.spoilt == ["f:1"]
+    assert {row.reason for row in intake.bad_rows} == {
+        "begins like a speaker who isn't known; name yours under `roles`"
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["注意：带身份证", "步骤：先登录", "第一步：登录", "温馨提示：请勿转告", "10:30", "10:30 开门",
+     "地址：路1", "https://bank.example/a", "Note: bring it", "Step 2: sign", "到账时间 10:30"],
+)  # fmt: skip
+def test_an_ordinary_line_with_a_colon_goes_on(line: str) -> None:
+    text = f"10:01 客户：卡丢了怎么办\n{line}\n10:02 客服：请先挂失。\n{line}\n10:03 客服：好\n{line}\n"
+    [dialogue], intake = read_text(text, "text")
+    assert [turn.text for turn in dialogue.turns] == [
+        f"{words}\n{line}" for words in ("卡丢了怎么办", "请先挂失。", "好")
+    ]
+    assert (intake.bad, intake.unsure) == (0, 0)
+
+
+def test_a_word_that_may_be_a_speaker_is_counted() -> None:
+    [dialogue], intake = read_text("客户：一\n客服：二\n金卡：两百元\n", "text")
+    assert (said(dialogue)[1][1], intake.unsure) == ("二\n金卡：两百元", 1)
+
+
+def test_a_title_keeps_its_id_over_a_blank_line() -> None:
+    text = "会话编号：A77\n\n客户：一\n客服：二\n\n客户：三\n客服：四\n"
+    dialogues, intake = read_text(text, "text")
+    assert [dialogue.id for dialogue in dialogues] == ["A77", ""]
+    assert intake.bad == 0
 
 
 def test_names_of_speakers_can_be_added_and_ignored() -> None:
