@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from inference.guard.clauses import NEGATION, clauses, negations
 from inference.guard.grounding import content_units
 
-__all__ = ["Statement", "find_charge", "find_flip", "statements"]
+__all__ = ["Statement", "find_charge", "find_flip", "find_wrong_verdict", "statements"]
 
 SAME = 0.75
 """Share of a reply clause's content that a passage clause must hold to speak about the same thing."""
@@ -47,6 +47,13 @@ _FREE = re.compile(
 )
 _PRICED = re.compile(
     r"\d[^，。；\n]{0,6}元|元|收费|收取|手续费|费用|费率|\bCNY|\bUSD|\bfees?\b|\bcosts?\b|\bcharg\w+(?<!of charge)|[%‰]|[千万]分之|\bper mill",
+    re.IGNORECASE,
+)
+
+
+_CAN = re.compile(r"\s*(?:可以|能(?!源)|yes\b|you can\b(?! ?not|['’]t))", re.IGNORECASE)
+_CAN_NOT = re.compile(
+    r"\s*(?:(?:暂时|目前)?(?:不可以|不能|不行|无法)|no[,.]|(?:sorry, )?you (?:can ?not|can['’]t)\b)",
     re.IGNORECASE,
 )
 
@@ -96,6 +103,17 @@ def find_flip(reply: Sequence[Statement], evidence: Iterable[Statement]) -> str:
         same = _likeness(statement, [other for other in known if other.negated == statement.negated])
         if opposite > same + 0.1:
             return statement.text
+    return ""
+
+
+def find_wrong_verdict(reply: str, passages: Sequence[str]) -> str:
+    """The beginning of a reply that says yes, you can, where every passage that gives a verdict begins with
+    no, you can't; or the other way round."""
+    for said, opposite in ((_CAN, _CAN_NOT), (_CAN_NOT, _CAN)):
+        if (found := said.match(reply)) is None:
+            continue
+        if any(opposite.match(text) for text in passages) and not any(said.match(text) for text in passages):
+            return found[0].strip()
     return ""
 
 

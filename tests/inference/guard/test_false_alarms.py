@@ -77,3 +77,37 @@ def test_a_circled_number_is_a_mark_only_in_a_list() -> None:
         "①登录手机银行；③5万元是单日限额。",
     ):
         assert reason(text, lie) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "truth", "lie"),
+    [
+        (
+            "可以办理公积金按月冲还贷，签约后由公积金中心划款。余额不够月供时，差额仍从还款账户扣。",
+            "公积金可以自动扣房贷吗",
+            "可以，签约后由公积金中心划款。",
+            "不可以，公积金余额不够月供时，差额仍从还款账户扣。",
+        ),
+        (
+            "No. Personal exchange is for travel and study. It can't be used for property abroad.",
+            "Can I buy a flat abroad with it?",
+            "No, personal exchange can't be used for property abroad.",
+            "Yes, personal exchange is for travel and study.",
+        ),
+        (
+            "The computer does not see the token: use another USB port, or install the driver again.",
+            "does the token work on a mac",
+            "Use another USB port, or install the driver again.",
+            "Yes, the token works on a Mac.",
+        ),
+        (
+            "微信小程序绑卡后可以查余额和明细，不能转账。",
+            "小程序能取现金吗",
+            "小程序可以查余额和明细，不能转账。",
+            "可以，小程序能取现金。",
+        ),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_the_passages_own(text: str, question: str, truth: str, lie: str) -> None:
+    assert reason(text, truth, question) == ""
+    assert reason(text, lie, question)
