@@ -100,7 +100,7 @@ class Knowledge(Section):
 class Retrieval(Section):
     dense: bool = True
     """False searches by words and characters alone: instant start, weaker on paraphrases."""
-    min_confidence: Share = 0.5
+    min_confidence: Share = 0.6
     """Below this calibrated probability Teller says that it doesn't know."""
     ask_confidence: Share = 0.3
     """Between this and `min_confidence` it offers the nearest questions as choices."""
