@@ -10,7 +10,7 @@ from inference.classify.model import TextClassifier
 
 __all__ = ["SHIPPED", "load_classifier"]
 
-SHIPPED: tuple[str, ...] = ("intent", "sentiment")
+SHIPPED: tuple[str, ...] = ("intent", "sentiment", "topic")
 """Classifiers that come with Teller, under `models/`, each with its card. (The risk classifier lies with the
 rules, where it belongs.)"""
 
