@@ -169,7 +169,7 @@ async def test_never_generating_is_respected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "source"), [(0.9, "verbatim"), (0.5, "verbatim"), (0.4, "choices"), (0.1, "unknown")]
+    ("confidence", "source"), [(0.9, "verbatim"), (0.6, "verbatim"), (0.59, "choices"), (0.1, "unknown")]
 )
 async def test_the_less_sure_the_search_is_the_less_is_claimed(confidence: float, source: str) -> None:
     answer = await ask(counter(Found(LOST, REPLACE, confidence=confidence)))
