@@ -77,8 +77,21 @@ class Torch:
         return self.next(ids)
 
     def next(self, ids: Tensor) -> Tensor:
-        out = self.decoder(ids, past_key_values=self._cache, use_cache=True)
-        return self.head(out.last_hidden_state[:, -1])  # type: ignore[no-any-return]
+        return self.head(self.states(self.decoder, ids))  # type: ignore[no-any-return]
+
+    def states(self, decoder: Any, ids: Tensor) -> Tensor:
+        """The last token's, (rows, hidden). As in the engine the mask is given, which decides how attention is
+        computed."""
+        behind, length = self._cache.get_seq_length(), ids.shape[1]
+        seen = torch.ones(length, behind + length, dtype=torch.bool).tril(behind)
+        mask = seen.expand(ids.shape[0], 1, -1, -1)
+        out = decoder(
+            ids,
+            attention_mask={"full_attention": mask, "sliding_attention": mask},
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        return out.last_hidden_state[:, -1]  # type: ignore[no-any-return]
 
 
 class Written(Torch):
@@ -92,7 +105,7 @@ class Written(Torch):
     def next(self, ids: Tensor) -> Tensor:
         if not self._cache.get_seq_length():
             return super().next(ids)
-        states = self._writer(ids, past_key_values=self._cache, use_cache=True).last_hidden_state[:, -1]
+        states = self.states(self._writer, ids)
         if self._rounded is not None:
             return self._rounded(states)  # type: ignore[no-any-return]
         return self.head(states.to(self.head.weight.dtype))  # type: ignore[no-any-return]
@@ -262,7 +275,7 @@ def measure(pipe: Connection, name: str, options: argparse.Namespace) -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
-    with torch.no_grad():
+    with torch.inference_mode():
         variant = made(name, options.cache, options.threads)
         gc.collect()
         found: dict[str, float] = {}

@@ -131,7 +131,7 @@ class Inference(Section):
     for the packaged model the one that comes with Teller."""
     dtype: Literal["auto", "int8", "bfloat16", "float32"] = "auto"
     """`int8`: prompts are read in bfloat16 and replies written with weights of eight bits, which takes a
-    processor with AVX-512 VNNI; `auto`: that where it can be done, else bfloat16."""
+    processor with AVX-512 VNNI; `auto`: that where it has no bfloat16 of its own, else bfloat16."""
     threads: Positive | None = None
     max_batch: Positive = 16
     max_waiting: Positive = 64

@@ -66,7 +66,7 @@ def load(
 ) -> LanguageModel:
     """Load `model`: `BASE`, a Hugging Face id, or a folder; with a LoRA `adapter` folder merged in.
 
-    With `dtype` `auto` replies are written in eight bits where the processor can.
+    With `dtype` `auto` replies are written in eight bits where that is faster.
 
     What `teller train sft` has made says so in a file of its own, in either folder, and names its base there.
 
@@ -121,16 +121,15 @@ def load(
 
 
 def _rounded(dtype: str) -> bool:
-    """Whether to write in eight bits, as far as the processor goes."""
+    """Whether to write in eight bits, by what is asked for and what the processor has."""
     if dtype not in DTYPES:
         raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(DTYPES)}")
-    possible = dtype in ("auto", "int8") and eight_bits.is_possible()
-    if dtype == "int8" and not possible:
+    if dtype == "int8" and not eight_bits.is_possible():
         raise InferenceUnavailable(
             "inference.dtype is int8, which takes a processor with AVX-512 VNNI; this one has none, or "
             "may not use it: set it to auto"
         )
-    return possible
+    return dtype == "int8" or (dtype == "auto" and eight_bits.is_worthwhile())
 
 
 def _read(source: str, precision: torch.dtype) -> Any:

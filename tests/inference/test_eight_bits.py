@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from bot.errors import InferenceUnavailable
 from inference.generator import eight_bits, model
 from inference.generator.eight_bits import EightBitLinear, with_eight_bits
-from tests.inference.training.tiny import byte_tokenizer
+from tests.inference.training.tiny import byte_tokenizer, tiny_base
 
 needs_vnni = pytest.mark.skipif(not eight_bits.is_possible(), reason="the processor has no AVX-512 VNNI")
 
@@ -99,6 +99,7 @@ def test_what_comes_in_narrow_is_rounded_as_well_as_what_comes_in_wide() -> None
 
 def test_experts_are_not_for_eight_bits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(eight_bits, "is_possible", lambda: True)
+    monkeypatch.setattr(eight_bits, "is_worthwhile", lambda: True)
     experts = network("qwen3_moe", num_experts=4, moe_intermediate_size=64, decoder_sparse_step=1)
     assert not eight_bits.fits(experts.get_decoder())
     experts.save_pretrained(tmp_path / "experts")
@@ -117,6 +118,18 @@ def test_a_processor_that_may_not_use_its_wide_sums_is_found_out() -> None:
             capture_output=True, text=True, check=True, timeout=120,
         )  # fmt: skip
         assert done.stdout.strip() == said
+
+
+@needs_vnni
+@pytest.mark.parametrize("worthwhile", [False, True])
+def test_auto_rounds_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, worthwhile: bool
+) -> None:
+    monkeypatch.setattr(eight_bits, "is_worthwhile", lambda: worthwhile)
+    folder = str(tiny_base(tmp_path / "base"))
+    assert model.load(folder, cache=tmp_path).eight_bits == worthwhile
+    assert model.load(folder, cache=tmp_path, dtype="int8").eight_bits
+    assert not model.load(folder, cache=tmp_path, dtype="bfloat16").eight_bits
 
 
 def test_a_processor_that_cannot_is_told_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
