@@ -182,17 +182,16 @@ def generator_model(live: LiveConfig) -> str:
 
 def _adapter(live: LiveConfig) -> str:
     """What the worker is to merge into its model."""
-    from inference.generator.identity import BASE, SHIPPED, base_of, identity
+    from inference.generator.identity import adapter_in_use
 
     given, model = live.config.inference.adapter, generator_model(live)
     if given != "auto":
         return "" if given == "none" else str(live.current.resolve(Path(given)))
     promoted = live.current.data_dir / "models" / "generator" / "adapter"
-    if promoted.is_dir():
-        if base_of(promoted) == identity(model):
-            return str(promoted)
+    found = adapter_in_use(promoted, model)
+    if promoted.is_dir() and found != str(promoted):
         log.warning("generator.adapter_of_another_base", adapter=str(promoted), model=model)
-    return "shipped" if model == BASE and SHIPPED.is_dir() else ""
+    return found
 
 
 def make_remote(live: LiveConfig) -> RemoteGenerator:

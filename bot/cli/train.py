@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,13 +109,7 @@ def sft(
 
     with ends_cleanly():
         settings = SftConfig.load(run_config)
-    _causal(
-        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh),
-        settings,
-        "sft",
-        run_config,
-        config,
-    )
+    _causal(partial(run, settings, fresh=fresh), settings, "sft", run_config, config)
 
 
 @app.command()
@@ -133,13 +128,7 @@ def pretrain(
 
     with ends_cleanly():
         settings = PretrainConfig.load(run_config)
-    _causal(
-        lambda cache, now, told: run(settings, cache, now, told, fresh=fresh),
-        settings,
-        "pretrain",
-        run_config,
-        config,
-    )
+    _causal(partial(run, settings, fresh=fresh), settings, "pretrain", run_config, config)
 
 
 def _causal(

@@ -7,7 +7,16 @@ import hashlib
 import json
 from pathlib import Path
 
-__all__ = ["BASE", "BASE_SHA256", "SHIPPED", "TUNED_FILE", "base_of", "identity", "is_tuned"]
+__all__ = [
+    "BASE",
+    "BASE_SHA256",
+    "SHIPPED",
+    "TUNED_FILE",
+    "adapter_in_use",
+    "base_of",
+    "identity",
+    "is_tuned",
+]
 
 BASE = "gemma3-270m"
 """The `model` setting that names the packaged base."""
@@ -50,3 +59,11 @@ def base_of(adapter: Path) -> str:
         return str(json.loads((adapter / TUNED_FILE).read_text("utf-8")).get("base", ""))
     except (OSError, ValueError, AttributeError):
         return ""
+
+
+def adapter_in_use(promoted: Path, model: str) -> str:
+    """What is merged into `model` where `inference.adapter` is `auto`, as the loader takes it: the `promoted`
+    adapter if there is one and it is of this model, else for the packaged model the shipped one."""
+    if promoted.is_dir() and base_of(promoted) == identity(model):
+        return str(promoted)
+    return "shipped" if model == BASE and SHIPPED.is_dir() else ""

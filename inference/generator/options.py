@@ -9,6 +9,7 @@ import msgspec
 __all__ = [
     "TUNED",
     "UNTUNED",
+    "Dtype",
     "EngineOptions",
     "EngineStats",
     "Outcome",
@@ -17,6 +18,8 @@ __all__ = [
     "WorkerOptions",
 ]
 
+Dtype = Literal["auto", "int8", "bfloat16", "float32"]
+"""`int8`: prompts are read in bfloat16, replies written with `inference.generator.eight_bits`."""
 Outcome = Literal["stop", "length", "repetition", "deadline", "cancelled"]
 
 
@@ -91,7 +94,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Folder of a LoRA adapter to merge in; `shipped` for the one that comes with Teller; empty for none."""
     cache: str = "var/models"
     """Folder for the de-quantised base."""
-    dtype: Literal["auto", "int8", "bfloat16", "float32"] = "auto"
+    dtype: Dtype = "auto"
     threads: int = 0
     """Torch threads; 0 for one a core."""
     grace: float = 5.0

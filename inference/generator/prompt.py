@@ -16,7 +16,7 @@ from itertools import accumulate
 
 from bot.types import Exchange, GenerateRequest, Language, Passage
 
-__all__ = ["Prompt", "Said", "beginnings", "build", "script"]
+__all__ = ["Prompt", "Said", "beginnings", "build", "script", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,12 @@ def build(request: GenerateRequest, *, tuned: bool = False) -> Prompt:
         best=_spoken("", quoted[0][1], form) if quoted else "",
         question=question,
     )
+
+
+def spoken(language: Language, text: str, *, by_customer: bool) -> str:
+    """A line of a record: who speaks, and what."""
+    form = _FORMS[language]
+    return _spoken(form.customer if by_customer else form.counter, text, form)
 
 
 def script(language: Language, passages: Sequence[Passage], turns: Sequence[Exchange]) -> list[Said]:

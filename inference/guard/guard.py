@@ -19,7 +19,14 @@ from inference.guard.grounding import content_units, courtesies, language_of, su
 from inference.guard.leaks import find_leak
 from inference.guard.orders import find_order
 from inference.guard.periods import Term, find_wrong_period, terms
-from inference.guard.polarity import Statement, find_charge, find_flip, find_wrong_verdict, statements
+from inference.guard.polarity import (
+    Statement,
+    affirms,
+    find_charge,
+    find_flip,
+    find_wrong_verdict,
+    statements,
+)
 from inference.guard.promises import find_promise
 from inference.guard.streaming import safe_prefix
 from inference.guard.subjects import Owned, find_wrong_subject, owned
@@ -35,7 +42,6 @@ _OWN = re.compile(
     re.IGNORECASE,
 )
 
-_VERDICT = re.compile(r"\s*(?:是的|可以|能(?!源)|会的?，|支持|yes\b|you can\b(?! ?not|['’]t))", re.IGNORECASE)
 _TELLS_LANGUAGE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|(?:[A-Za-z][^A-Za-z]*){6}")
 """A code alone (E07, OUR) is asked about in any language: without 汉字 it takes six letters to tell."""
 _ABOUT_BEFORE = re.compile(
@@ -164,20 +170,21 @@ class ReplyGuard:
         yield "turned", find_reversed(figures, reply)
         yield "turned", find_turned(bounds(reply, figures), [b for item in evidence for b in item.bounds])
         yield "flip", find_flip(statements(reply), (s for item in evidence for s in item.statements))
-        yield "flip", find_charge(reply, [passage.text for passage in passages])
-        yield "flip", find_wrong_verdict(reply, [passage.text for passage in passages])
+        texts = [passage.text for passage in passages]
+        yield "flip", find_charge(reply, texts)
+        yield "flip", find_wrong_verdict(reply, texts)
         yield "grounding", self._ungrounded(reply, evidence, question)
 
     def _ungrounded(self, reply: str, evidence: Sequence[Evidence], question: str) -> str:
         held = frozenset().union(*(item.units for item in evidence))
-        neutral = content_units(question) | courtesies()
-        own = content_units(question) - held
-        for sentence in sentences(reply):
-            units = content_units(sentence)
+        asked = content_units(question)
+        said = [(sentence, content_units(sentence)) for sentence in sentences(reply)]
+        for sentence, units in said:
+            own = units & asked - held
             # To say yes to what only the question speaks of is an answer that no passage gives.
-            if _VERDICT.match(sentence) and len(units & own) >= max(2, len(units & held)):
-                return f"a verdict on what the passages don't speak of: {', '.join(sorted(units & own))}"
-        parts = [support(content_units(sentence), held, neutral) for sentence in sentences(reply)]
+            if affirms(sentence) and len(own) >= max(2, len(units & held)):
+                return f"a verdict on what the passages don't speak of: {', '.join(sorted(own))}"
+        parts = [support(units, held, asked | courtesies()) for _, units in said]
         for supported, counted in parts:
             if counted >= self._fewest_units and supported < self._sentence_grounded * counted:
                 return f"a sentence has {supported} of {counted} content units in the passages"

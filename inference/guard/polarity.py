@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from inference.guard.clauses import NEGATION, clauses, negations
 from inference.guard.grounding import content_units
 
-__all__ = ["Statement", "find_charge", "find_flip", "find_wrong_verdict", "statements"]
+__all__ = ["Statement", "affirms", "find_charge", "find_flip", "find_wrong_verdict", "statements"]
 
 SAME = 0.75
 """Share of a reply clause's content that a passage clause must hold to speak about the same thing."""
@@ -51,7 +51,9 @@ _PRICED = re.compile(
 )
 
 
-_CAN = re.compile(r"\s*(?:可以|能(?!源)|yes\b|you can\b(?! ?not|['’]t))", re.IGNORECASE)
+_YES = r"可以|能(?!源)|yes\b|you can\b(?! ?not|['’]t)"
+_CAN = re.compile(rf"\s*(?:{_YES})", re.IGNORECASE)
+_AFFIRMS = re.compile(rf"\s*(?:是的|会的?，|支持|{_YES})", re.IGNORECASE)
 _CAN_NOT = re.compile(
     r"\s*(?:(?:暂时|目前)?(?:不可以|不能|不行|无法)|no[,.]|(?:sorry, )?you (?:can ?not|can['’]t)\b)",
     re.IGNORECASE,
@@ -104,6 +106,11 @@ def find_flip(reply: Sequence[Statement], evidence: Iterable[Statement]) -> str:
         if opposite > same + 0.1:
             return statement.text
     return ""
+
+
+def affirms(sentence: str) -> bool:
+    """Whether a sentence begins with a yes."""
+    return _AFFIRMS.match(sentence) is not None
 
 
 def find_wrong_verdict(reply: str, passages: Sequence[str]) -> str:

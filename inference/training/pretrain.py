@@ -14,7 +14,9 @@ from typing import Literal
 import msgspec
 
 from bot.errors import TellerError
+from bot.types import Language
 from inference.generator.model import LanguageModel
+from inference.generator.prompt import spoken
 from inference.training.causal_run import CausalRun, Examples, trained
 from inference.training.generator_config import PretrainConfig
 from inference.training.sequences import Blocks
@@ -24,13 +26,6 @@ __all__ = ["read_texts", "run"]
 
 _SHORTEST = 16
 """Characters of a text that is worth reading."""
-
-
-_SPEAKERS = {
-    "zh": {"user": "客户：", "assistant": "客服："},
-    "en": {"user": "Customer: ", "assistant": "Clerk: "},
-}
-"""As `inference.generator.prompt` spells them."""
 
 
 class _Message(msgspec.Struct):
@@ -53,8 +48,11 @@ class _Row(msgspec.Struct):
             raise msgspec.ValidationError("neither `text` nor `messages`")
         if self.language is None:
             raise msgspec.ValidationError("`messages` need a `language`: zh, en, or other")
-        speakers = _SPEAKERS["zh" if self.language == "zh" else "en"]
-        return "\n".join(speakers[one.role] + " ".join(one.content.split()) for one in self.messages)
+        language: Language = "zh" if self.language == "zh" else "en"
+        return "\n".join(
+            spoken(language, " ".join(one.content.split()), by_customer=one.role == "user")
+            for one in self.messages
+        )
 
 
 def read_texts(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from bot.errors import InferenceUnavailable, TellerError
 from inference.classify import TextClassifier, load_classifier
 from inference.evaluation.classify import LabelledText, measure, read_labelled
-from inference.generator.identity import BASE, SHIPPED, base_of, identity
+from inference.generator.identity import BASE, adapter_in_use, base_of, identity
 from inference.training import runs
 
 __all__ = ["Configured", "promote"]
@@ -162,16 +162,9 @@ def _generators(run: _Run, models: Path, gate: Path, cache: Path, model: str) ->
     if not score:
         raise TellerError(f"{run.name} says nothing of what {gate} says (likeness 0); nothing was changed")
     try:
-        return score, likeness(_adapter_in_use(models / run.name / runs.ADAPTER, model))
+        return score, likeness(adapter_in_use(models / run.name / runs.ADAPTER, model))
     except InferenceUnavailable as error:
         raise TellerError(
             f"what is in use can't be held against it ({error}): mend that, or go back from it with `teller "
             f"train rollback {run.name}`; nothing was changed"
         ) from error
-
-
-def _adapter_in_use(promoted: Path, model: str) -> str:
-    """What `bot.assembly` has the counter load where `inference.adapter` is `auto`."""
-    if promoted.is_dir() and base_of(promoted) == identity(model):
-        return str(promoted)
-    return "shipped" if model == BASE and SHIPPED.is_dir() else ""

@@ -223,8 +223,7 @@ def promote(models: Path, name: str, run: Path, verified: str, score: float, gat
         os.replace(staged, folder)
         shutil.rmtree(folder / _PREVIOUS / _PREVIOUS, ignore_errors=True)
     except (OSError, TellerError) as error:
-        if not folder.exists() and (staged / _PREVIOUS).exists():
-            os.replace(staged / _PREVIOUS, folder)
+        _recover(models, name)
         shutil.rmtree(staged, ignore_errors=True)
         if isinstance(error, TellerError):
             raise

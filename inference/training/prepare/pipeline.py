@@ -20,35 +20,33 @@ import msgspec
 from bot.errors import TellerError
 from inference.privacy import mask
 from inference.retrieval.text import fold
+from inference.training.prepare.account import EXAMPLES, nothing_left, report_of
 from inference.training.prepare.clean import Cleaner
 from inference.training.prepare.config import FORMATS, PrepareConfig
 from inference.training.prepare.dedup import Duplicates, digest_of
 from inference.training.prepare.dialogue import Dialogue, Turn, canonical
-from inference.training.prepare.intake import BadRow, Intake
+from inference.training.prepare.intake import Intake
 from inference.training.prepare.language import DialogueLanguage
 from inference.training.prepare.output import JsonLines, put_in_place, staging, write_private, writes_to
 from inference.training.prepare.personal import mask_name, mask_turns
 from inference.training.prepare.read import read
-from inference.training.prepare.report import Cluster, Dropped, Report
+from inference.training.prepare.report import Cluster, Report
 from inference.training.prepare.roles import RoleNames
-from inference.training.prepare.shape import REASONS, TURN_REASONS, Reason, TurnReason, shape
+from inference.training.prepare.shape import Reason, TurnReason, shape
 from inference.training.prepare.source import SourceFile, examine
 from inference.training.prepare.split import SPLITS, Families, Split, assign
 from inference.training.prepare.statistics import Statistics
 from inference.training.prepare.words import words_of
 
-__all__ = ["Progress", "prepare"]
+__all__ = ["Preparation", "Progress", "prepare"]
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, of all): bytes while reading, conversations while writing."""
 
-_EXAMPLES = 5
 _CLUSTERS = 20
 _WORDS_FROM = 20_000
 """Conversations whose words are counted, evenly spread: jieba is the slowest step."""
 _TELL_EVERY = 64
-_LARGE_FAMILY = 0.2
-"""Share of all conversations from which one family makes the split's shares unreachable."""
 _PERSONAL = re.compile(r"\d{7}|[\u3400-\u9fff]")
 """In an id: a long number, or 汉字, which may be a name."""
 _LONGEST_ID = 64
@@ -72,7 +70,7 @@ class _Dropped:
 
     def add(self, reason: Reason, source: str) -> None:
         self.counts[reason] += 1
-        if len(self.examples[reason]) < _EXAMPLES:
+        if len(self.examples[reason]) < EXAMPLES:
             self.examples[reason].append(source)
 
 
@@ -85,7 +83,9 @@ class _Repeats:
     examples: list[str] = field(default_factory=list)
 
 
-class _Preparation:
+class Preparation:
+    """Both passes over the conversations, and what was counted on the way."""
+
     def __init__(self, config: PrepareConfig, folder: Path, progress: Progress) -> None:
         self.config = config
         self.folder = folder
@@ -172,7 +172,7 @@ class _Preparation:
         repeats = self.repeats[of]
         repeats.exact += exact
         repeats.near += not exact
-        if len(repeats.examples) < _EXAMPLES:
+        if len(repeats.examples) < EXAMPLES:
             repeats.examples.append(source)
 
     def _join_by_id(self, given: str, number: int) -> None:
@@ -249,12 +249,12 @@ def prepare(config: PrepareConfig, progress: Progress | None = None) -> Report:
         for path, entry in config.files()
     ]  # fmt: skip
     with staging(config.out) as folder:
-        work = _Preparation(config, folder, progress or (lambda stage, done, total: None))
+        work = Preparation(config, folder, progress or (lambda stage, done, total: None))
         work.gather(files)
         if not work.keys:
-            raise TellerError(_nothing_left(work))
+            raise TellerError(nothing_left(work))
         figures, statistics = work.divide()
-        report = _report(work, files, figures, statistics)
+        report = report_of(work, files, figures, statistics)
         with writes_to(config.out):
             text = json.dumps(report.as_dict(), ensure_ascii=False, indent=2) + "\n"
             write_private(folder / "report.json", text)
@@ -269,102 +269,3 @@ def _name(path: Path, folder: Path) -> str:
     """A file as reports show it; a customer's name or number in it is masked."""
     shown = path.relative_to(folder) if path.is_relative_to(folder) else path
     return mask_name(str(shown))
-
-
-def _settings(config: PrepareConfig) -> dict[str, Any]:
-    """The configuration as reports show it: names of people in files and among the speakers are masked."""
-    shown = config.model_dump(mode="json", exclude={"out"})
-    for entry in shown["inputs"]:
-        entry["files"] = mask_name(entry["files"])
-    shown["roles"] = {role: [mask_name(name) for name in names] for role, names in shown["roles"].items()}
-    return shown
-
-
-def _nothing_left(work: _Preparation) -> str:
-    counts, rows = work.dropped.counts, work.intake
-    lines = [
-        f"nothing is left to train on: {counts.total()} conversations in {rows.rows} rows, {rows.bad} of "
-        "them bad. Nothing was written."
-    ]
-    for reason, count in counts.most_common():
-        first = ", ".join(work.dropped.examples[reason])
-        lines.append(f"  {count} {reason} ({REASONS[reason]}): {first}")
-    lines += [f"  {row}" for row in rows.bad_rows[:_EXAMPLES]]
-    for name, columns in [*rows.columns.items()][:_EXAMPLES]:
-        lines.append(f"  {name}: read from the columns {', '.join(columns.values())}")
-    return "\n".join(lines)
-
-
-def _report(
-    work: _Preparation,
-    files: list[SourceFile],
-    figures: dict[Split, dict[str, Any]],
-    statistics: Statistics,
-) -> Report:
-    config, dropped = work.config, work.dropped
-    sizes = Counter(work.families.roots())
-    return Report(
-        out=str(config.out),
-        config=_settings(config),
-        inputs=tuple(
-            {
-                "name": source.name,
-                "format": source.format,
-                "encoding": source.encoding.removesuffix("-sig"),
-                "bytes": source.size,
-                "sha256": source.sha256,
-                "columns": work.intake.columns.get(source.name, {}),
-                "conversations": work.conversations[source.name],
-            }
-            for source in files
-        ),
-        rows=work.intake.rows,
-        bad=work.intake.bad,
-        bad_reasons=dict(work.intake.reasons.most_common()),
-        bad_rows=tuple(BadRow(row.where, row.reason) for row in work.intake.bad_rows),
-        read=work.conversations.total(),
-        dropped={
-            reason: Dropped(dropped.counts[reason], tuple(dropped.examples[reason]))
-            for reason in REASONS
-            if dropped.counts[reason]
-        },
-        dropped_turns={reason: dropped.turns[reason] for reason in TURN_REASONS},
-        clusters=len(work.repeats),
-        largest_clusters=work.largest_clusters(),
-        families={
-            "count": len(sizes),
-            "largest": max(sizes.values()),
-            "joined": sum(size for size in sizes.values() if size > 1),
-        },
-        splits={str(split): figure for split, figure in figures.items()},
-        statistics=statistics.as_dict(),
-        renamed_ids=work.renamed,
-        warnings=tuple(_warnings(work, files, figures, max(sizes.values()))),
-    )
-
-
-def _warnings(
-    work: _Preparation, files: list[SourceFile], figures: dict[Split, dict[str, Any]], largest: int
-) -> Iterator[str]:
-    kept = sum(figure["dialogues"] for figure in figures.values())
-    for source in files:
-        if not source.size:
-            yield f"{source.name} is empty"
-    for split in SPLITS:
-        if getattr(work.config.split, split) and not figures[split]["dialogues"]:
-            yield f"{split} got no conversation: none of the {kept} fell into its share"
-    if work.intake.unsure:
-        yield (
-            f"{work.intake.unsure} lines of plain text begin with a word and a colon and were taken for what "
-            "the speaker before goes on to say; if one of the words is a speaker, name it under `roles`"
-        )
-    if work.duplicates.unindexed:
-        yield (
-            f"{work.duplicates.unindexed} conversations stand among very many that resemble them; later ones "
-            "weren't compared with these, so near repetitions of them may be kept, or stand in two splits"
-        )
-    if largest > max(1, _LARGE_FAMILY * kept) and kept >= 10:
-        yield (
-            f"one family of siblings holds {largest} of {kept} conversations, so the shares of the split may "
-            "be far off; look at what repeats (greetings, templates) or raise near_duplicates.sibling"
-        )
